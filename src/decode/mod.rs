@@ -1,0 +1,116 @@
+//! From messages to readings, or to a rejection that says what to mend.
+
+mod rejection;
+
+pub use rejection::{Code, Rejection};
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    reading::{MessageId, Reading, Sample, Slot, Timestamp},
+    registry::Registry,
+};
+
+/// What one group of the journal came to. Shared by every reader that follows closely.
+#[derive(Debug, Clone, Default)]
+pub struct Decoded {
+    /// The group's number in the journal.
+    pub group: u64,
+    /// Messages in it.
+    pub messages: u32,
+    /// When the last of them was received.
+    pub received: Timestamp,
+    /// The registry it was decoded against.
+    pub registry: Arc<Registry>,
+    /// In order of arrival; repeats are not here.
+    pub readings: Vec<Reading>,
+    /// What [`Reading::samples`] points into.
+    pub samples: Vec<Sample>,
+    pub births: Vec<Birth>,
+    pub presence: Vec<Presence>,
+    pub rejections: Vec<Rejection>,
+    /// Metrics their profile does not know: kept aside and shown.
+    pub extras: Vec<Extra>,
+    pub gaps: Vec<Gap>,
+    /// Messages known already by (device, boot, seq).
+    pub repeats: u32,
+}
+
+impl Decoded {
+    pub fn samples_of(&self, reading: &Reading) -> &[Sample] {
+        let range = &reading.samples;
+        let start = usize::try_from(range.start).unwrap_or(usize::MAX);
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX);
+        self.samples.get(start..end).unwrap_or_default()
+    }
+}
+
+/// A device said what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Birth {
+    pub device: Slot,
+    pub message: MessageId,
+    pub received: Timestamp,
+    pub profile: Option<String>,
+    pub model: Option<String>,
+    pub firmware: Option<String>,
+    pub serial: Option<String>,
+    pub boot: Option<u64>,
+    pub reports_every: Option<Duration>,
+}
+
+/// A device, or its broker in its name, said whether it is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presence {
+    pub device: Slot,
+    pub message: MessageId,
+    pub received: Timestamp,
+    pub state: PresenceState,
+    /// For how long it will sleep, if it said so.
+    pub sleeps: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresenceState {
+    Online,
+    Sleeping,
+    Offline,
+    /// Its last will.
+    Lost,
+}
+
+/// A metric that the device's profile does not know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extra {
+    pub device: Slot,
+    pub name: String,
+    /// As it stood in the message, cut to 80 characters.
+    pub found: String,
+}
+
+/// Messages of a device that never came: `missing` numbers skipped before `seq`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    pub device: Slot,
+    pub boot: u64,
+    pub seq: u64,
+    pub missing: u64,
+}
+
+/// Decisions of decoding that depend on what came before, kept beside the group so that a reader
+/// that lags comes to the same result without the state ([`Decoded`] is a pure function of the
+/// messages, the registry and these).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// Indexes of messages that are repeats.
+    pub repeats: Vec<u32>,
+    /// Messages placed by uptime: index, and when the device had started (ms since 1970).
+    pub booted: Vec<(u32, Timestamp)>,
+}
+
+impl Annotations {
+    pub fn is_empty(&self) -> bool {
+        self.repeats.is_empty() && self.booted.is_empty()
+    }
+}

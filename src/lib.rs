@@ -1,0 +1,13 @@
+//! Looks after 24-hour unattended rest stations: takes telemetry over MQTT, keeps it on disk,
+//! stores it, and calls a crew when a station needs one. Start reading at `daemon`.
+
+pub mod reading;
+pub mod clock;
+pub mod problem;
+pub mod settings;
+pub mod rule;
+pub mod device;
+pub mod registry;
+pub mod journal;
+pub mod decode;
+pub mod telemetry;

@@ -1,0 +1,115 @@
+//! Who is where: districts, stations, devices, from `config/stations/*.toml`.
+//!
+//! A [`Registry`] is a snapshot that never changes; a reload makes a new one in which every device
+//! that stays keeps its [`Slot`].
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    device::Profile,
+    reading::Slot,
+    rule::{Rule, Text},
+};
+
+/// The area one organisation looks after.
+#[derive(Debug, Clone)]
+pub struct District {
+    pub id: String,
+    pub name: Text,
+    pub time_zone: jiff::tz::TimeZone,
+    /// The zone's IANA name.
+    pub time_zone_name: String,
+}
+
+/// One rest station.
+#[derive(Debug, Clone)]
+pub struct Station {
+    pub id: String,
+    /// Index into [`Registry::districts`].
+    pub district: usize,
+    pub name: Text,
+    /// WGS-84 latitude and longitude.
+    pub position: Option<[f64; 2]>,
+    pub capacity: Option<u32>,
+    pub opens: Opens,
+    pub address: Option<Text>,
+    pub phone: Option<String>,
+    pub master: Option<String>,
+    pub devices: Vec<Slot>,
+}
+
+/// When a station is open, in its district's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opens {
+    Always,
+    /// Spans of minutes since Monday 00:00 local; a span may run past midnight.
+    Week(Vec<(u16, u16)>),
+}
+
+/// One thing in a station that reports.
+#[derive(Debug, Clone)]
+pub struct Device {
+    pub slot: Slot,
+    /// `district/station/device`, as in topics and the API.
+    pub path: Box<str>,
+    /// Index into [`Registry::stations`].
+    pub station: u32,
+    pub profile: Arc<Profile>,
+    /// Seconds between reports if the registry says otherwise than the profile.
+    pub reports_every: Duration,
+    /// The profile's rules with the overrides of district, station and device applied.
+    /// Shared by all devices whose rules are the same.
+    pub rules: Arc<[Rule]>,
+}
+
+impl Device {
+    /// The device's own id, the last level of its path.
+    pub fn id(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// Everything registered, as loaded at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    pub districts: Vec<District>,
+    pub stations: Vec<Station>,
+    /// By slot; `None` where a device was removed by a reload.
+    devices: Vec<Option<Device>>,
+    by_path: std::collections::HashMap<Box<str>, Slot, foldhash::fast::FixedState>,
+    by_station: std::collections::HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+}
+
+impl Registry {
+    pub fn device(&self, slot: Slot) -> Option<&Device> {
+        self.devices.get(slot.index())?.as_ref()
+    }
+
+    /// By `district/station/device`.
+    pub fn find(&self, path: &str) -> Option<&Device> {
+        self.device(*self.by_path.get(path)?)
+    }
+
+    /// By `district/station`.
+    pub fn find_station(&self, path: &str) -> Option<&Station> {
+        let index = *self.by_station.get(path)?;
+        self.stations.get(usize::try_from(index).ok()?)
+    }
+
+    pub fn station_of(&self, device: &Device) -> Option<&Station> {
+        self.stations.get(usize::try_from(device.station).ok()?)
+    }
+
+    pub fn district_of(&self, station: &Station) -> Option<&District> {
+        self.districts.get(station.district)
+    }
+
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter().flatten()
+    }
+
+    /// One more than the highest slot ever given: the length of a table indexed by slot.
+    pub fn slots(&self) -> usize {
+        self.devices.len()
+    }
+}

@@ -1,0 +1,153 @@
+//! When a metric is bad: conditions as people write them, checked when they are loaded.
+//!
+//! Knows nothing of devices, journals or people to be told; `alert` evaluates rules on the stream.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::reading::Symbol;
+
+/// A text in the two languages every crew can choose from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    pub en: String,
+    pub zh: String,
+}
+
+/// How bad it is, worst last so that they compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// In the report.
+    Info,
+    /// On the next round.
+    Minor,
+    /// The same day.
+    Major,
+    /// Life safety, or the public cannot use the station: call now.
+    Critical,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One thing a crew should hear of. Belongs to a profile; overrides may change its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Unique in its profile: `too_warm`.
+    pub id: Symbol,
+    pub severity: Severity,
+    pub when: Condition,
+    /// While this holds, the rule neither fires nor counts time (a defrost, an open door).
+    pub unless: Option<Condition>,
+    /// How long `when` must hold unbroken before the alert fires.
+    pub hold: Duration,
+    /// How many readings in a row must be bad before the alert fires; 1 = the first.
+    pub readings: u32,
+    /// How long it must be good again before the alert resolves.
+    pub clear_after: Duration,
+    /// Once firing, only a person ends it.
+    pub latched: bool,
+    /// Late readings raise and clear it too ("happened while offline").
+    pub on_backfill: bool,
+    pub says: Text,
+    /// What to do.
+    pub cure: Text,
+    /// What to bring, as words of the crew's list.
+    pub bring: Vec<String>,
+}
+
+/// When a rule holds. Metrics are those of the rule's own device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// Bad above `limit`, good at or under `clear` (`clear` ≤ `limit`).
+    Above {
+        metric: Symbol,
+        limit: f64,
+        clear: f64,
+    },
+    /// Bad under `limit`, good at or over `clear` (`clear` ≥ `limit`).
+    Below {
+        metric: Symbol,
+        limit: f64,
+        clear: f64,
+    },
+    /// Bad outside `[low, high]`, good inside by at least `margin`.
+    Outside {
+        metric: Symbol,
+        low: f64,
+        high: f64,
+        margin: f64,
+    },
+    /// Bad while the metric is this.
+    Is {
+        metric: Symbol,
+        value: Wanted,
+    },
+    /// Bad when it moved by more than `by` (signed: up when positive, down when negative) within `within`.
+    ChangesFaster {
+        metric: Symbol,
+        by: f64,
+        within: Duration,
+    },
+    /// Bad when it did not move by more than `tolerance` for `within`, though readings came.
+    StuckFor {
+        metric: Symbol,
+        within: Duration,
+        tolerance: f64,
+    },
+    /// Bad when the metric (any metric of the device where `None`) did not come for `within`.
+    AbsentFor {
+        metric: Option<Symbol>,
+        within: Silence,
+    },
+    /// Bad when the time `of` held (or, with `metric` alone, the growth of a counter) adds up to
+    /// more than `limit` within `within`.
+    SumOver {
+        what: Summed,
+        limit: f64,
+        within: Duration,
+    },
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+}
+
+/// What `is` compares with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wanted {
+    State(bool),
+    Word(Symbol),
+    Number(f64),
+    /// Any number but this one (`not = 0` for a fault code).
+    NotNumber(f64),
+    NotWord(Symbol),
+}
+
+/// How long a silence may last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Silence {
+    Fixed(Duration),
+    /// `max(10 min, 3 × its reporting interval)`; asleep: `1.5 ×` the announced sleep.
+    ByInterval,
+}
+
+/// What `sum_over` adds up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Summed {
+    /// Seconds for which the condition held.
+    Held(Box<Condition>),
+    /// Growth of a counter (a fall is a restart from zero, never a negative growth).
+    Growth(Symbol),
+    /// Number of times the state became true.
+    Times(Symbol),
+}
