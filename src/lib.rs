@@ -11,3 +11,4 @@ pub mod registry;
 pub mod journal;
 pub mod decode;
 pub mod telemetry;
+pub mod stages;
