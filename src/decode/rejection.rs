@@ -105,3 +105,9 @@ impl Code {
         }
     }
 }
+
+impl From<Code> for &'static str {
+    fn from(word: Code) -> Self {
+        word.as_str()
+    }
+}

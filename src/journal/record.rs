@@ -26,6 +26,12 @@ impl Source {
     }
 }
 
+impl From<Source> for &'static str {
+    fn from(word: Source) -> Self {
+        word.as_str()
+    }
+}
+
 /// Whether the message came as the protocol wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {

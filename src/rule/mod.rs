@@ -41,6 +41,12 @@ impl Severity {
     }
 }
 
+impl From<Severity> for &'static str {
+    fn from(word: Severity) -> Self {
+        word.as_str()
+    }
+}
+
 /// One thing a crew should hear of. Belongs to a profile; overrides may change its numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
