@@ -10,5 +10,6 @@ pub mod device;
 pub mod registry;
 pub mod journal;
 pub mod decode;
+pub mod store;
 pub mod telemetry;
 pub mod stages;
