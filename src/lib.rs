@@ -8,6 +8,7 @@ pub mod settings;
 pub mod rule;
 pub mod device;
 pub mod registry;
+pub mod ingest;
 pub mod journal;
 pub mod decode;
 pub mod store;

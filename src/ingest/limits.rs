@@ -1,0 +1,65 @@
+//! The limits both doors share: memory for what is not yet on disk, and what one device may send.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Budgets;
+use crate::settings;
+
+/// Cloneable; all connections of all doors draw on the same.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Payload bytes of one message at most.
+    pub max_message: usize,
+    pub budgets: Arc<Budgets>,
+    memory: Arc<Semaphore>,
+    memory_max: u32,
+}
+
+/// Bytes of the shared memory, given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Limits {
+    pub fn new(settings: &settings::Ingest) -> Self {
+        let memory_max = u32::try_from(settings.max_in_flight.0).unwrap_or(u32::MAX);
+        Self {
+            max_message: settings.max_message.as_usize(),
+            budgets: Arc::new(Budgets::new(settings.device_rate, settings.device_burst)),
+            memory: Arc::new(Semaphore::new(usize::try_from(memory_max).unwrap_or(usize::MAX))),
+            memory_max,
+        }
+    }
+
+    /// Waits until `bytes` more may be taken from devices. Call it before reading on; a connection
+    /// that waits here stops reading, and its peer feels it. More than all there is counts as all.
+    pub async fn hold(&self, bytes: usize) -> Held {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.memory_max);
+        // It fails only when the semaphore is closed, which nobody does.
+        Held { _permit: Arc::clone(&self.memory).acquire_many_owned(bytes).await.ok() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::ByteSize;
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_waited_for_and_given_back() {
+        let settings =
+            settings::Ingest { max_in_flight: ByteSize(100), ..settings::Ingest::default() };
+        let limits = Limits::new(&settings);
+        let first = limits.hold(60).await;
+        let second = tokio::time::timeout(Duration::from_secs(1), limits.hold(60));
+        assert!(second.await.is_err(), "60 of the 40 that are left");
+        drop(first);
+        limits.hold(60).await;
+        limits.hold(1000).await;
+    }
+}
