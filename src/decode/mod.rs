@@ -57,6 +57,8 @@ pub struct Birth {
     pub serial: Option<String>,
     pub boot: Option<u64>,
     pub reports_every: Option<Duration>,
+    /// Kept by the broker from an earlier day: says what the device is, not that it is alive.
+    pub retained: bool,
 }
 
 /// A device, or its broker in its name, said whether it is there.
@@ -68,6 +70,8 @@ pub struct Presence {
     pub state: PresenceState,
     /// For how long it will sleep, if it said so.
     pub sleeps: Option<Duration>,
+    /// Kept by the broker from an earlier day: no sign of life of today.
+    pub retained: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -81,6 +81,21 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Puts together what was loaded. `devices` stands by slot, with `None` where one was removed.
+    pub fn new(
+        districts: Vec<District>,
+        stations: Vec<Station>,
+        devices: Vec<Option<Device>>,
+    ) -> Self {
+        let by_path = devices.iter().flatten().map(|d| (d.path.clone(), d.slot)).collect();
+        let path_of = |station: &Station| {
+            let district = districts.get(station.district).map_or("", |d| d.id.as_str());
+            format!("{district}/{}", station.id).into_boxed_str()
+        };
+        let by_station = (0..).zip(&stations).map(|(index, s)| (path_of(s), index)).collect();
+        Self { districts, stations, devices, by_path, by_station }
+    }
+
     pub fn device(&self, slot: Slot) -> Option<&Device> {
         self.devices.get(slot.index())?.as_ref()
     }
