@@ -14,3 +14,4 @@ pub mod decode;
 pub mod store;
 pub mod telemetry;
 pub mod stages;
+pub mod simulate;

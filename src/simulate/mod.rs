@@ -1,0 +1,73 @@
+//! Publishes as the devices of a registry would: by their profiles' `[simulate]`, through real MQTT
+//! connections, so that a daemon, a broker or a dashboard can be tried without a station.
+//!
+//! ```text
+//! registry ─▶ Town (pure: who speaks next, and what) ─▶ run (the clock) ─▶ Wires (one connection a device)
+//! ```
+
+mod behaviour;
+mod day;
+mod life;
+mod metric;
+mod town;
+mod wire;
+
+pub use behaviour::{Behaviour, Behaviours, Fault};
+pub use life::{Life, Outgoing};
+pub use town::{Spoken, Town};
+pub use wire::{Tally, Target};
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Clock, registry::Registry};
+
+/// How to simulate.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    /// How many times faster than real time the stations live.
+    pub speed: f64,
+    /// Faults to make: how long after the start (of real time), of the first device with this
+    /// profile, and which.
+    pub staged: Vec<(Duration, &'static str, &'static str)>,
+}
+
+/// Lives the town until `stop`. `show` is called about once a second and at the end.
+pub async fn run(
+    registry: &Registry,
+    plan: Plan,
+    target: Target,
+    clock: &Clock,
+    stop: CancellationToken,
+    mut show: impl FnMut(&Tally),
+) -> anyhow::Result<Arc<Tally>> {
+    let born = clock.now();
+    let mut town = Town::new(registry, plan.seed, born)?;
+    for (after, profile, fault) in &plan.staged {
+        town.break_first(profile, fault, born + after.mul_f64(plan.speed));
+    }
+    let tally = Arc::new(Tally::default());
+    let mut wires = wire::Wires::new(target, Arc::clone(&tally), stop.clone());
+    let started = Instant::now();
+    let mut shown = started;
+    while let Some(next) = town.next() {
+        let due = started + next.since(born).div_f64(plan.speed);
+        if stop.run_until_cancelled(tokio::time::sleep_until(due)).await.is_none() {
+            break;
+        }
+        let real = born + next.since(born).div_f64(plan.speed);
+        for spoken in town.speak(real) {
+            wires.publish(spoken);
+        }
+        if shown.elapsed() >= Duration::from_secs(1) {
+            shown = Instant::now();
+            show(&tally);
+        }
+    }
+    wires.close().await;
+    show(&tally);
+    Ok(tally)
+}
