@@ -15,3 +15,4 @@ pub mod store;
 pub mod telemetry;
 pub mod stages;
 pub mod simulate;
+pub mod live;

@@ -1,0 +1,112 @@
+//! What listeners of the live stream are told, as JSON made once however many listen.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use utoipa::ToSchema;
+
+use crate::{
+    decode::{Decoded, Rejection},
+    reading::{self, PlacedBy, Reading, Sample, Timestamp},
+};
+
+use super::Refused;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Reading,
+    Alert,
+    Rejection,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Alert => "alert",
+            Self::Rejection => "rejection",
+        }
+    }
+}
+
+/// Something that happened now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub kind: Kind,
+    /// `district/station`; empty where none is meant.
+    pub station: Box<str>,
+    pub json: Box<str>,
+}
+
+/// The data of a `reading` event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadingEvent<'a> {
+    district: &'a str,
+    station: &'a str,
+    device: &'a str,
+    profile: &'a str,
+    /// Where the reading is placed in time, ms since 1970.
+    #[schema(value_type = i64)]
+    at: Timestamp,
+    /// What gave it that place: `device`, `uptime` or `receipt`.
+    #[schema(value_type = String)]
+    placed_by: PlacedBy,
+    #[schema(value_type = i64)]
+    received: Timestamp,
+    /// `telemetry` or `event`.
+    #[schema(value_type = String)]
+    kind: reading::Kind,
+    /// Late: stored, but as a rule no reason for an alert.
+    backfill: bool,
+    /// By name: numbers, booleans, or words.
+    #[schema(value_type = std::collections::HashMap<String, f64>)]
+    metrics: Metrics<'a>,
+}
+
+#[derive(Debug)]
+struct Metrics<'a>(&'a [Sample]);
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for sample in self.0 {
+            map.serialize_entry(sample.metric.as_str(), &sample.value)?;
+        }
+        map.end()
+    }
+}
+
+impl Event {
+    /// Nothing to tell of a device that a reload has removed meanwhile.
+    pub(super) fn reading(decoded: &Decoded, reading: &Reading) -> Option<Self> {
+        let device = decoded.registry.device(reading.device)?;
+        let (path, id) = device.path.rsplit_once('/')?;
+        let (district, station) = path.split_once('/')?;
+        let event = ReadingEvent {
+            district,
+            station,
+            device: id,
+            profile: &device.profile.id,
+            at: reading.at,
+            placed_by: reading.placed_by,
+            received: reading.received,
+            kind: reading.kind,
+            backfill: reading.backfill,
+            metrics: Metrics(decoded.samples_of(reading)),
+        };
+        Self::new(Kind::Reading, path, &event)
+    }
+
+    pub(super) fn rejection(decoded: &Decoded, rejection: &Rejection) -> Option<Self> {
+        let refused = Refused::new(&decoded.registry, rejection);
+        let station = refused.device.as_deref().and_then(|path| path.rsplit_once('/'));
+        Self::new(Kind::Rejection, station.map_or("", |(station, _)| station), &refused)
+    }
+
+    pub(super) fn alert(station: &str, alert: &impl Serialize) -> Option<Self> {
+        Self::new(Kind::Alert, station, alert)
+    }
+
+    fn new(kind: Kind, station: &str, data: &impl Serialize) -> Option<Self> {
+        let json = serde_json::to_string(data).ok()?;
+        Some(Self { kind, station: station.into(), json: json.into() })
+    }
+}
