@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 /// Bytes of the shared memory, given back when dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Held {
     _permit: Option<OwnedSemaphorePermit>,
 }

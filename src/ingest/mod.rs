@@ -7,9 +7,12 @@
 //! ```
 
 pub mod frame;
+pub mod group;
+mod batch;
 mod budget;
 mod limits;
 
+pub use batch::{Batch, Origin};
 pub use budget::{Budgets, Verdict};
 pub use limits::{Held, Limits};
 
