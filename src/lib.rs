@@ -9,6 +9,7 @@ pub mod rule;
 pub mod device;
 pub mod registry;
 pub mod ingest;
+pub mod data_dir;
 pub mod journal;
 pub mod decode;
 pub mod store;

@@ -176,7 +176,7 @@ fn read_part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(part)
 }
 
-fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
         number >>= 7;
@@ -184,7 +184,7 @@ fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(u8::try_from(number).unwrap_or(0));
 }
 
-fn read_varint(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn read_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, after) = rest.split_first()?;

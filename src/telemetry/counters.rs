@@ -28,6 +28,7 @@ struct Inner {
     rejections: Family<CodeLabel, Counter>,
     journal_bytes: Gauge,
     journal_dropped: Counter,
+    journal_damaged: Counter,
     reader_behind: Family<ReaderLabel, Gauge>,
     alerts: Family<AlertLabel, Gauge>,
     notices: Family<NoticeLabel, Counter>,
@@ -103,6 +104,11 @@ impl Counters {
         self.0.journal_dropped.inc_by(messages);
     }
 
+    /// Groups of the journal that could not be read back.
+    pub fn journal_damaged(&self, groups: u64) {
+        self.0.journal_damaged.inc_by(groups);
+    }
+
     pub fn reader_behind(&self, reader: &'static str, messages: u64) {
         self.0.reader_behind.get_or_create(&ReaderLabel { reader }).set(saturating(messages));
     }
@@ -166,6 +172,7 @@ impl Inner {
             rejections: Family::default(),
             journal_bytes: Gauge::default(),
             journal_dropped: Counter::default(),
+            journal_damaged: Counter::default(),
             reader_behind: Family::default(),
             alerts: Family::default(),
             notices: Family::default(),
@@ -197,6 +204,11 @@ impl Inner {
             "journal_dropped_messages",
             "Messages dropped by a full journal",
             self.journal_dropped.clone(),
+        );
+        r.register(
+            "journal_damaged_groups",
+            "Groups of the journal that could not be read back",
+            self.journal_damaged.clone(),
         );
         r.register(
             "reader_behind_messages",
