@@ -180,6 +180,11 @@ impl Journal {
         self.ask(|done| Command::Close { done }).await.ok();
     }
 
+    /// Returns when the writer has ended: after [`Self::close`], else by a bug.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,

@@ -26,7 +26,6 @@ pub(super) struct Tail {
 pub(super) struct Done {
     pub tail: Tail,
     pub appended: Vec<Result<u64, AppendError>>,
-    pub messages: u64,
     /// Messages dropped before every reader had them.
     pub dropped: u64,
     pub used: u64,
@@ -87,7 +86,6 @@ impl<'a> Work<'a> {
         let done = Done {
             tail,
             appended: Vec::with_capacity(appends),
-            messages: 0,
             dropped: 0,
             used: limit.used(connection)?,
             fsync: Duration::ZERO,
@@ -109,7 +107,6 @@ impl<'a> Work<'a> {
         let total = tail.total + u64::from(stored.messages);
         insert(self.connection, &stored, total)?;
         *tail = Tail { first: tail.first.max(1), last: stored.number, total };
-        self.done.messages += u64::from(stored.messages);
         self.done.used += bytes;
         Ok(Ok(stored.number))
     }

@@ -136,7 +136,6 @@ impl Writer {
             Ok(done) => done,
             Err(error) => return vec![Err(error); groups.len()],
         };
-        self.counters.journaled(done.messages);
         self.counters.fsync(done.fsync);
         match done.appended.last() {
             Some(Err(full)) => self.trouble.full(full),
