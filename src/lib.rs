@@ -18,3 +18,4 @@ pub mod telemetry;
 pub mod stages;
 pub mod simulate;
 pub mod live;
+pub mod web;
