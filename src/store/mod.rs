@@ -4,6 +4,7 @@
 //! is the same stretch of time whoever asks; the first and the last one hold only what lies in
 //! `from ≤ at < to`. A window without readings is left out.
 
+pub mod influx;
 mod window;
 
 pub use window::{Gather, windows_of};
