@@ -31,24 +31,26 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("journal.sqlite")
 }
 
-/// Opens the file for writing; makes it if there is none.
+/// Opens the file for writing; makes it if there is none. One that is not ours is not touched.
 pub(super) fn open(file: &Path, limit: &Limit) -> Result<Connection, OpenError> {
-    let connection = connect(file, limit).map_err(|error| explain(file, &error))?;
-    let found = identity(&connection).map_err(|error| explain(file, &error))?;
-    match found {
-        Identity::New => create(&connection).map_err(|error| explain(file, &error))?,
+    let explained = |error: rusqlite::Error| explain(file, &error);
+    let connection = Connection::open(file).map_err(explained)?;
+    match identity(&connection).map_err(explained)? {
+        Identity::New => create(&connection).map_err(explained)?,
         Identity::Ours(VERSION) => {}
         Identity::Ours(version) => return Err(refuse_version(file, version)),
         Identity::Foreign => return Err(refuse_foreign(file)),
     }
+    prepare(&connection, limit).map_err(explained)?;
     Ok(connection)
 }
 
 /// Opens the file again after an error; it must be there already.
 pub(super) fn reopen(file: &Path, limit: &Limit) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
-    drop(Connection::open_with_flags(file, flags)?);
-    connect(file, limit)
+    let connection = Connection::open_with_flags(file, flags)?;
+    prepare(&connection, limit)?;
+    Ok(connection)
 }
 
 /// The file is there again, but holds less than it did.
@@ -74,20 +76,15 @@ pub(super) fn open_for_reading(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Free pages are used again; `auto_vacuum` lets us also give them back when there are many.
-fn connect(file: &Path, limit: &Limit) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(file)?;
+fn prepare(connection: &Connection, limit: &Limit) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = 5000;
-         PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = {};
          PRAGMA journal_size_limit = {};",
         limit.wal_pages(),
         limit.wal_bytes(),
-    ))?;
-    Ok(connection)
+    ))
 }
 
 enum Identity {
@@ -108,9 +105,13 @@ fn identity(connection: &Connection) -> rusqlite::Result<Identity> {
     })
 }
 
+/// Free pages are used again; `auto_vacuum` lets us also give them back when there are many.
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES}
+        "PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         BEGIN IMMEDIATE; {TABLES}
          PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

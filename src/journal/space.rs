@@ -52,7 +52,11 @@ pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     let pages = pragma(connection, "PRAGMA page_count")?;
     let free = pragma(connection, "PRAGMA freelist_count")?;
     if free > WORTH_IT && free > pages / 2 {
-        connection.execute_batch("PRAGMA incremental_vacuum(1024)")?;
+        let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
+        let mut rows = vacuum.query([])?;
+        while rows.next()?.is_some() {}
+        // Only now does the file become shorter.
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! The journal against a real file.
 
 mod basics;
+mod crash;
+mod damage;
+mod limits;
+mod model;
 
 use std::sync::Arc;
 
