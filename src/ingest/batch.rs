@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_message_is_acknowledged_in_order_but_those_beyond_the_budget_are_only_counted() {
-        let budgets = Budgets::new(1.0, 2);
+        let budgets = Budgets::new(1.0, 2, "w/v1");
         let from = Origin { source: Source::Listen, sender: b"a/b/c", now: Timestamp(1_000_000) };
         let mut batch = Batch::default();
         for id in 1..=5 {

@@ -10,8 +10,8 @@ use std::{
 
 use crate::reading::Timestamp;
 
-/// Topic levels that name a device: two of the prefix, district, station, device.
-const LEVELS: usize = 5;
+/// Topic levels behind the prefix that name a device: district, station, device.
+const LEVELS: usize = 3;
 const SHARDS: usize = 16;
 const ROWS: usize = 1024;
 /// 16 · 1024 · 16: a quarter of a million devices at once.
@@ -24,6 +24,8 @@ const REPORT_EVERY: i64 = 1000;
 pub struct Budgets {
     rate_per_ms: f64,
     burst: f64,
+    /// Topic levels that name a device, the prefix among them.
+    levels: usize,
     hasher: foldhash::fast::RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -53,11 +55,12 @@ pub struct Verdict {
 }
 
 impl Budgets {
-    /// `rate`: messages a second for ever; `burst`: at once.
-    pub fn new(rate: f64, burst: u32) -> Self {
+    /// `rate`: messages a second for ever; `burst`: at once; `prefix`: what stands before a device.
+    pub fn new(rate: f64, burst: u32, prefix: &str) -> Self {
         Self {
             rate_per_ms: rate / 1000.0,
             burst: f64::from(burst).max(1.0),
+            levels: prefix.split('/').count() + LEVELS,
             hasher: foldhash::fast::RandomState::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
@@ -65,7 +68,7 @@ impl Budgets {
 
     /// One message of the device that `topic` names, now.
     pub fn take(&self, topic: &[u8], now: Timestamp) -> Verdict {
-        let device = self.hasher.hash_one(device(topic));
+        let device = self.hasher.hash_one(device(topic, self.levels));
         let (shard, row) = place(device);
         let Some(shard) = self.shards.get(shard) else { return Verdict::PASS };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,8 +133,8 @@ impl Bucket {
 }
 
 /// The first levels of the topic, without the slash behind them.
-fn device(topic: &[u8]) -> &[u8] {
-    let end = memchr::memchr_iter(b'/', topic).nth(LEVELS - 1).unwrap_or(topic.len());
+fn device(topic: &[u8], levels: usize) -> &[u8] {
+    let end = memchr::memchr_iter(b'/', topic).nth(levels - 1).unwrap_or(topic.len());
     topic.get(..end).unwrap_or(topic)
 }
 
@@ -146,6 +149,7 @@ fn place(device: u64) -> (usize, usize) {
 mod tests {
     use super::*;
 
+    const PREFIX: &str = "waystation/v1";
     const TOPIC: &[u8] = b"waystation/v1/putuo/shuxinwan/fridge-1/telemetry";
 
     fn at(millis: i64) -> Timestamp {
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_device_may_burst_and_then_keep_its_rate() {
-        let budgets = Budgets::new(100.0, 1000);
+        let budgets = Budgets::new(100.0, 1000, PREFIX);
         let passed = |from: i64, to: i64, each: usize| {
             (from..to)
                 .flat_map(|ms| std::iter::repeat_n(ms, each))
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_was_dropped_is_reported_once_a_second_and_none_twice() {
-        let budgets = Budgets::new(1.0, 1);
+        let budgets = Budgets::new(1.0, 1, PREFIX);
         let reports: Vec<_> =
             (0..3500).filter_map(|ms| Some((ms, budgets.take(TOPIC, at(ms)).report?))).collect();
         assert_eq!(reports, [(1, 1), (1001, 999), (2001, 999), (3001, 999)]);
@@ -180,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_device_does_not_spend_the_budget_of_another() {
-        let budgets = Budgets::new(1.0, 10);
+        let budgets = Budgets::new(1.0, 10, PREFIX);
         for _ in 0..100 {
             budgets.take(TOPIC, at(0));
         }
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_new_names_does_not_make_the_table_forget_who_floods() {
-        let budgets = Budgets::new(1.0, 10);
+        let budgets = Budgets::new(1.0, 10, PREFIX);
         for _ in 0..100 {
             budgets.take(TOPIC, at(0));
         }
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_back_gives_nothing_and_takes_nothing() {
-        let budgets = Budgets::new(1.0, 2);
+        let budgets = Budgets::new(1.0, 2, PREFIX);
         assert!(budgets.take(TOPIC, at(3_600_000)).passes);
         assert!(budgets.take(TOPIC, at(0)).passes);
         assert!(!budgets.take(TOPIC, at(1)).passes);

@@ -20,15 +20,16 @@ pub struct Limits {
 /// Bytes of the shared memory, given back when dropped.
 #[derive(Debug, Default)]
 pub struct Held {
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Limits {
-    pub fn new(settings: &settings::Ingest) -> Self {
+    /// `prefix`: the first levels of every topic.
+    pub fn new(settings: &settings::Ingest, prefix: &str) -> Self {
         let memory_max = u32::try_from(settings.max_in_flight.0).unwrap_or(u32::MAX);
         Self {
             max_message: settings.max_message.as_usize(),
-            budgets: Arc::new(Budgets::new(settings.device_rate, settings.device_burst)),
+            budgets: Arc::new(Budgets::new(settings.device_rate, settings.device_burst, prefix)),
             memory: Arc::new(Semaphore::new(usize::try_from(memory_max).unwrap_or(usize::MAX))),
             memory_max,
         }
@@ -39,7 +40,16 @@ impl Limits {
     pub async fn hold(&self, bytes: usize) -> Held {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.memory_max);
         // It fails only when the semaphore is closed, which nobody does.
-        Held { _permit: Arc::clone(&self.memory).acquire_many_owned(bytes).await.ok() }
+        Held { permit: Arc::clone(&self.memory).acquire_many_owned(bytes).await.ok() }
+    }
+}
+
+impl Held {
+    /// Keeps `bytes` of it and gives back the rest.
+    pub fn keep(&mut self, bytes: usize) {
+        let Some(permit) = &mut self.permit else { return };
+        let spare = permit.num_permits().saturating_sub(bytes);
+        drop(permit.split(spare));
     }
 }
 
@@ -54,12 +64,15 @@ mod tests {
     async fn memory_is_waited_for_and_given_back() {
         let settings =
             settings::Ingest { max_in_flight: ByteSize(100), ..settings::Ingest::default() };
-        let limits = Limits::new(&settings);
+        let limits = Limits::new(&settings, "waystation/v1");
         let first = limits.hold(60).await;
         let second = tokio::time::timeout(Duration::from_secs(1), limits.hold(60));
         assert!(second.await.is_err(), "60 of the 40 that are left");
         drop(first);
+        let mut most = limits.hold(90).await;
+        most.keep(40);
         limits.hold(60).await;
+        drop(most);
         limits.hold(1000).await;
     }
 }

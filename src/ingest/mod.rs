@@ -8,6 +8,7 @@
 
 pub mod frame;
 pub mod group;
+pub mod listen;
 mod batch;
 mod budget;
 mod limits;

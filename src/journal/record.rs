@@ -83,6 +83,11 @@ const OVER_BUDGET: u8 = 3 << 2;
 const CONDITION: u8 = 3 << 2;
 
 impl Messages {
+    /// Room for so many bytes of messages at once.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), count: 0 }
+    }
+
     pub fn push(&mut self, message: &Message<'_>) {
         let mut flags = if message.retained { RETAINED } else { 0 };
         flags |= if message.source == Source::Listen { LISTEN } else { 0 };

@@ -37,6 +37,9 @@ struct Inner {
     gaps: Counter,
     fsync_seconds: Gauge<f64, AtomicU64>,
     connections: Gauge,
+    connections_refused: Family<ReasonLabel, Counter>,
+    connections_ended: Family<ReasonLabel, Counter>,
+    downward_dropped: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +50,11 @@ struct SourceLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabel {
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -147,6 +155,21 @@ impl Counters {
         self.0.connections.set(saturating(count));
     }
 
+    /// A client that `listen` did not let in, and why.
+    pub fn connection_refused(&self, reason: impl Into<&'static str>) {
+        self.0.connections_refused.get_or_create(&ReasonLabel { reason: reason.into() }).inc();
+    }
+
+    /// A client of `listen` that is gone, and why.
+    pub fn connection_ended(&self, reason: impl Into<&'static str>) {
+        self.0.connections_ended.get_or_create(&ReasonLabel { reason: reason.into() }).inc();
+    }
+
+    /// Messages to devices that found no room on their way.
+    pub fn downward_dropped(&self, messages: u64) {
+        self.0.downward_dropped.inc_by(messages);
+    }
+
     /// Adds a figure that only its owner knows (process figures, host health).
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner));
@@ -181,6 +204,9 @@ impl Inner {
             gaps: Counter::default(),
             fsync_seconds: Gauge::default(),
             connections: Gauge::default(),
+            connections_refused: Family::default(),
+            connections_ended: Family::default(),
+            downward_dropped: Counter::default(),
         };
         inner.register_all();
         inner
@@ -238,6 +264,21 @@ impl Inner {
             self.fsync_seconds.clone(),
         );
         r.register("connections", "Devices connected to listen", self.connections.clone());
+        r.register(
+            "connections_refused",
+            "Clients that listen did not let in",
+            self.connections_refused.clone(),
+        );
+        r.register(
+            "connections_ended",
+            "Clients of listen that are gone",
+            self.connections_ended.clone(),
+        );
+        r.register(
+            "downward_dropped_messages",
+            "Messages to devices that found no room on their way",
+            self.downward_dropped.clone(),
+        );
     }
 }
 

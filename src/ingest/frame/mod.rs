@@ -75,15 +75,35 @@ impl Frames {
 
     /// Reads what there is, up to 128 KiB. `Ok(0)`: the peer closed. Losing the future loses nothing.
     pub async fn read_from<R: AsyncRead + Unpin>(&mut self, io: &mut R) -> io::Result<usize> {
-        self.make_room();
-        let room = self.buffer.capacity() - self.buffer.len();
+        let room = self.make_room();
         let read = io.read_buf(&mut self.buffer).await?;
+        self.learn(room, read);
+        Ok(read)
+    }
+
+    /// The same for a socket that said it is readable: `read` fills the buffer it is given.
+    pub fn read_with(
+        &mut self,
+        read: impl FnOnce(&mut BytesMut) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let room = self.make_room();
+        let read = read(&mut self.buffer)?;
+        self.learn(room, read);
+        Ok(read)
+    }
+
+    /// Bytes the next read makes room for.
+    pub fn wants(&self) -> usize {
+        self.want
+    }
+
+    /// A read that filled its room is followed by a larger one, and the other way round.
+    fn learn(&mut self, room: usize, read: usize) {
         if read == room {
             self.want = (self.want * 4).min(READ_MAX);
         } else if read < self.want / 8 {
             self.want = (self.want / 2).max(READ_MIN);
         }
-        Ok(read)
     }
 
     /// Takes bytes that were read elsewhere.
@@ -105,6 +125,20 @@ impl Frames {
     pub fn is_partial(&self) -> bool {
         self.skipped.as_ref().is_some_and(|skipped| !skipped.is_handed_out())
             || !self.rest().is_empty()
+    }
+
+    /// Bytes that were read and not yet handed out.
+    pub fn waiting(&self) -> usize {
+        self.rest().len()
+    }
+
+    /// After a small read: gives the buffer back if nothing is in it. It costs an allocation a read
+    /// and nothing while the connection is idle.
+    pub fn settle(&mut self) {
+        if self.want <= 4 * READ_MIN && self.rest().is_empty() {
+            self.buffer = BytesMut::new();
+            self.taken = 0;
+        }
     }
 
     /// Bytes of memory it holds now.
@@ -177,7 +211,7 @@ impl Frames {
     }
 
     /// Moves what is left to the front. A buffer that grew for a flood is given back after it.
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> usize {
         let left = self.buffer.len() - self.taken;
         if left == 0 && self.buffer.capacity() > self.want * 4 {
             self.buffer = BytesMut::new();
@@ -189,6 +223,7 @@ impl Frames {
         if self.buffer.capacity() - self.buffer.len() < self.want {
             self.buffer.reserve(self.want);
         }
+        self.buffer.capacity() - self.buffer.len()
     }
 }
 
