@@ -7,6 +7,7 @@
 //! ```
 
 pub mod frame;
+pub mod subscribe;
 pub mod group;
 pub mod listen;
 mod batch;

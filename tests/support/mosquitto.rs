@@ -22,7 +22,7 @@ pub struct Options {
     pub users: Vec<(&'static str, &'static str)>,
     pub tls: bool,
     /// Further lines of its configuration; `{folder}` stands for its folder.
-    pub lines: Vec<&'static str>,
+    pub lines: Vec<String>,
     /// Files of its folder, by name, that `lines` speak of.
     pub files: Vec<(&'static str, String)>,
 }
@@ -122,6 +122,12 @@ impl Mosquitto {
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
+}
+
+/// A plugin that comes with it, wherever the machine keeps its libraries.
+pub fn plugin(name: &str) -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    find(name, folders.map(|folder| folder.join(name)))
 }
 
 fn program() -> PathBuf {

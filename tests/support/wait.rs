@@ -32,3 +32,27 @@ pub fn until_async(
         }
     }
 }
+
+/// Returns once what `read` gives contains `words`; panics with what it gave last otherwise.
+#[track_caller]
+pub fn until_said(
+    words: &str,
+    limit: Duration,
+    mut read: impl FnMut() -> String,
+) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = Instant::now() + limit;
+        loop {
+            let text = read();
+            if text.contains(words) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{caller}: no {words:?} within {limit:?} in: {text}"
+            );
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
