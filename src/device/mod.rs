@@ -1,7 +1,10 @@
 //! Types of devices: profiles as files, and the catalog of all that were loaded.
 
+mod load;
 mod profile;
+mod written;
 
+pub use load::{load, parse};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
 
 use std::{collections::HashMap, sync::Arc};
@@ -20,6 +23,11 @@ impl Catalog {
 
     pub fn get(&self, id: &str) -> Option<&Arc<Profile>> {
         self.profiles.get(id)
+    }
+
+    /// Where a profile's own file replaces a shipped one, the later wins.
+    pub(crate) fn insert(&mut self, profile: Profile) {
+        self.profiles.insert(profile.id.clone(), Arc::new(profile));
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     reading::Symbol,
-    rule::{Rule, Text},
+    rule::{ByStation, Rule, Text},
 };
 
 /// A type of device.
@@ -23,6 +23,8 @@ pub struct Profile {
     pub examples: Vec<Example>,
     /// Late readings count for alerts (cold chain, AED).
     pub backfill_alerts: bool,
+    /// Rules that a device has only with facts of its station filled in, and which facts.
+    pub by_station: Vec<(Symbol, ByStation)>,
 }
 
 /// One metric a profile knows.

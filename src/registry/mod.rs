@@ -3,6 +3,14 @@
 //! A [`Registry`] is a snapshot that never changes; a reload makes a new one in which every device
 //! that stays keeps its [`Slot`].
 
+mod build;
+mod load;
+mod opens;
+mod rules;
+mod written;
+
+pub use load::load;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{

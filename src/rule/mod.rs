@@ -2,6 +2,15 @@
 //!
 //! Knows nothing of devices, journals or people to be told; `alert` evaluates rules on the stream.
 
+mod check;
+mod condition;
+mod overrides;
+mod written;
+
+pub use check::{Metrics, Mistake, Shape, check};
+pub use overrides::Override;
+pub use written::Written;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +54,16 @@ impl From<Severity> for &'static str {
     fn from(word: Severity) -> Self {
         word.as_str()
     }
+}
+
+/// What a rule takes from the station its device is in; the registry fills it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByStation {
+    /// Its limit is a share of the station's capacity; without a capacity there is no such rule.
+    Capacity,
+    /// It holds only in stations that never close.
+    AlwaysOpen,
 }
 
 /// One thing a crew should hear of. Belongs to a profile; overrides may change its numbers.
@@ -156,4 +175,28 @@ pub enum Summed {
     Growth(Symbol),
     /// Number of times the state became true.
     Times(Symbol),
+}
+
+/// The rule that every type of device has: it has not been heard of for too long.
+pub fn silent(device: &Text, severity: Severity) -> Option<Rule> {
+    Some(Rule {
+        id: Symbol::intern("silent").ok()?,
+        severity,
+        when: Condition::AbsentFor { metric: None, within: Silence::ByInterval },
+        unless: None,
+        hold: Duration::ZERO,
+        readings: 1,
+        clear_after: Duration::ZERO,
+        latched: false,
+        on_backfill: false,
+        says: Text {
+            en: format!("{}: nothing heard", device.en),
+            zh: format!("{}失去联系", device.zh),
+        },
+        cure: Text {
+            en: "Check its power and its network; if neither helps, report the device.".to_owned(),
+            zh: "检查设备电源和网络；仍无数据请报修。".to_owned(),
+        },
+        bring: Vec::new(),
+    })
 }

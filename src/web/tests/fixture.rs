@@ -51,6 +51,7 @@ fn fridge() -> Profile {
         simulate: toml::Table::new(),
         examples: vec![],
         backfill_alerts: false,
+        by_station: Vec::new(),
     }
 }
 

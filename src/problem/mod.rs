@@ -1,5 +1,11 @@
 //! A mistake in a file a person wrote: where it is, what is wrong, how to mend it.
 
+mod plain;
+mod sheet;
+
+pub use plain::nearest;
+pub use sheet::{Sheet, Tree, toml_files};
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -9,6 +15,8 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub file: PathBuf,
+    /// Counted from 1, where it is known.
+    pub line: Option<usize>,
     /// The key, as `rules[2].when.above.limit`; empty when the whole file is meant.
     pub key: String,
     /// What is wrong, naming what was found: `expected a duration such as "30m", found "soon"`.
@@ -24,13 +32,28 @@ impl Problem {
         what: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        Self { file: file.to_owned(), key: key.into(), what: what.into(), cure: cure.into() }
+        Self {
+            file: file.to_owned(),
+            line: None,
+            key: key.into(),
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+
+    #[must_use]
+    pub fn on_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        f.write_str(" ")?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }

@@ -1,0 +1,238 @@
+//! Puts files together into one registry: checks what the form cannot, gives out slots.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use crate::{
+    device::Catalog,
+    problem::{Problem, nearest},
+    reading::Slot,
+};
+
+use super::{
+    Device, District, Opens, Registry, Station,
+    rules::Sharing,
+    written::{self, ProfileRules},
+};
+
+pub(super) struct Builder<'a> {
+    catalog: &'a Catalog,
+    registry: Registry,
+    sharing: Sharing,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Where a mistake is, for its message.
+struct Place<'a> {
+    file: &'a Path,
+    key: String,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(catalog: &'a Catalog, previous: Option<&Registry>) -> Self {
+        let mut registry = Registry::default();
+        if let Some(previous) = previous {
+            registry.by_path.clone_from(&previous.by_path);
+            registry.devices.resize(previous.devices.len(), None);
+        }
+        Self { catalog, registry, sharing: Sharing::default(), problems: Vec::new() }
+    }
+
+    pub(super) fn finish(self) -> Result<Registry, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.registry) } else { Err(self.problems) }
+    }
+
+    pub(super) fn file(&mut self, file: &Path, written: written::File) {
+        let place = |key: &str| Place { file, key: key.to_owned() };
+        self.check_rules(&place("rules"), &written.rules);
+        let Some(district) = self.district(&place("district"), written.district) else { return };
+        for (i, station) in written.stations.into_iter().enumerate() {
+            self.station(&place(&format!("stations[{i}]")), district, &written.rules, station);
+        }
+    }
+
+    /// The district's index; several files may belong to one district.
+    fn district(&mut self, place: &Place<'_>, written: written::District) -> Option<usize> {
+        self.id(place, &written.id);
+        let known = self.registry.districts.iter().position(|known| known.id == written.id);
+        if let Some(index) = known {
+            let known = self.registry.districts.get(index)?;
+            if known.name != written.name || known.time_zone_name != written.time_zone {
+                let what = format!("district {:?} differs from another file's", written.id);
+                self.note(place, "", what, "make name and time_zone the same, or change the id");
+            }
+            return Some(index);
+        }
+        let time_zone = jiff::tz::TimeZone::get(&written.time_zone).unwrap_or_else(|_| {
+            let what = format!("there is no time zone {:?}", written.time_zone);
+            self.note(place, "time_zone", what, "write it as \"Asia/Shanghai\"");
+            jiff::tz::TimeZone::UTC
+        });
+        let time_zone_name = written.time_zone;
+        let (id, name) = (written.id, written.name);
+        self.registry.districts.push(District { id, name, time_zone, time_zone_name });
+        Some(self.registry.districts.len() - 1)
+    }
+
+    fn station(
+        &mut self,
+        place: &Place<'_>,
+        district: usize,
+        outer: &ProfileRules,
+        written: written::Station,
+    ) {
+        self.id(place, &written.id);
+        self.check_rules(&place.inner("rules"), &written.rules);
+        self.check_facts(place, &written);
+        let opens = written.opens.parse().unwrap_or_else(|what| {
+            self.note(place, "opens", what, "");
+            Opens::Always
+        });
+        let district_id = self.registry.districts.get(district).map_or("", |known| &known.id);
+        let path = format!("{district_id}/{}", written.id).into_boxed_str();
+        let Ok(index) = u32::try_from(self.registry.stations.len()) else { return };
+        if self.registry.by_station.insert(path.clone(), index).is_some() {
+            self.note(place, "id", format!("station {path} is there twice"), "rename one of them");
+        }
+        let station = Station {
+            id: written.id,
+            district,
+            name: written.name,
+            position: written.position,
+            capacity: written.capacity,
+            opens,
+            address: written.address,
+            phone: written.phone,
+            master: written.master,
+            devices: Vec::with_capacity(written.devices.len()),
+        };
+        self.registry.stations.push(station);
+        for (i, device) in written.devices.iter().enumerate() {
+            let place = place.inner(&format!("devices[{i}]"));
+            self.device(&place, index, &path, [outer, &written.rules], device);
+        }
+    }
+
+    fn check_facts(&mut self, place: &Place<'_>, station: &written::Station) {
+        if let Some([latitude, longitude]) = station.position
+            && !((-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude))
+        {
+            let what = format!("[{latitude}, {longitude}] is nowhere on earth");
+            self.note(place, "position", what, "write latitude first, then longitude");
+        }
+        if station.capacity == Some(0) {
+            self.note(place, "capacity", "is 0", "say how many people fit, or leave it out");
+        }
+    }
+
+    fn device(
+        &mut self,
+        place: &Place<'_>,
+        station: u32,
+        station_path: &str,
+        outer: [&ProfileRules; 2],
+        written: &written::Device,
+    ) {
+        self.id(place, &written.id);
+        let Some(profile) = self.catalog.get(&written.profile) else {
+            return self.unknown_profile(place, "profile", &written.profile);
+        };
+        let reports_every = written.reports_every.unwrap_or(profile.reports_every);
+        if !(Duration::from_secs(1)..=Duration::from_hours(48)).contains(&reports_every) {
+            self.note(place, "reports_every", "must lie between 1 s and 48 h", "");
+        }
+        let Some(of) = self.registry.stations.get(usize::try_from(station).unwrap_or(usize::MAX))
+        else {
+            return;
+        };
+        let [district, own_station] = outer.map(|rules| rules.get(&profile.id));
+        let layers = [district, own_station, Some(&written.rules)];
+        let rules = match self.sharing.rules(profile, of, layers) {
+            Ok(rules) => rules,
+            Err((rule, what)) => {
+                let cure = Sharing::cure(profile, &rule);
+                return self.note(place, &format!("rules.{rule}"), what, cure);
+            }
+        };
+        let path = format!("{station_path}/{}", written.id).into_boxed_str();
+        let Some(slot) = self.slot(&path) else { return };
+        let device =
+            Device { slot, path, station, profile: Arc::clone(profile), reports_every, rules };
+        self.place_device(place, device);
+    }
+
+    fn place_device(&mut self, place: &Place<'_>, device: Device) {
+        let Some(entry) = self.registry.devices.get_mut(device.slot.index()) else { return };
+        if entry.is_some() {
+            let what = format!("device {} is there twice", device.path);
+            return self.note(place, "id", what, "rename one of them");
+        }
+        let station = usize::try_from(device.station).unwrap_or(usize::MAX);
+        if let Some(station) = self.registry.stations.get_mut(station) {
+            station.devices.push(device.slot);
+        }
+        *entry = Some(device);
+    }
+
+    /// The slot the path always had, or a new one.
+    fn slot(&mut self, path: &str) -> Option<Slot> {
+        if let Some(slot) = self.registry.by_path.get(path) {
+            return Some(*slot);
+        }
+        let slot = Slot(u32::try_from(self.registry.devices.len()).ok()?);
+        self.registry.devices.push(None);
+        self.registry.by_path.insert(path.into(), slot);
+        Some(slot)
+    }
+
+    /// Overrides of a district or station name profiles and rules that exist, and fit them.
+    fn check_rules(&mut self, place: &Place<'_>, rules: &ProfileRules) {
+        for (name, rules) in rules {
+            let Some(profile) = self.catalog.get(name) else {
+                self.unknown_profile(place, name, name);
+                continue;
+            };
+            for (rule, change) in rules {
+                if let Err(what) = Sharing::fits(profile, rule, change) {
+                    let cure = Sharing::cure(profile, rule);
+                    self.note(place, &format!("{name}.{rule}"), what, cure);
+                }
+            }
+        }
+    }
+
+    fn unknown_profile(&mut self, place: &Place<'_>, key: &str, name: &str) {
+        let mut known: Vec<&str> = self.catalog.iter().map(|profile| profile.id.as_str()).collect();
+        known.sort_unstable();
+        let cure = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known profiles: {}", known.join(", ")),
+        };
+        self.note(place, key, format!("there is no profile \"{name}\""), cure);
+    }
+
+    /// Ids become levels of topics.
+    fn id(&mut self, place: &Place<'_>, id: &str) {
+        let letter =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        if !(1..=48).contains(&id.len()) || !id.chars().all(letter) {
+            self.note(place, "id", format!("{id:?} is no id"), "use 1 to 48 of a-z, 0-9, - and _");
+        }
+    }
+
+    fn note(
+        &mut self,
+        place: &Place<'_>,
+        key: &str,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        self.problems.push(Problem::new(place.file, place.inner(key).key, what, cure));
+    }
+}
+
+impl Place<'_> {
+    fn inner(&self, key: &str) -> Self {
+        let key = if key.is_empty() { self.key.clone() } else { format!("{}.{key}", self.key) };
+        Self { file: self.file, key }
+    }
+}

@@ -1,0 +1,188 @@
+//! Checks conditions: metrics exist and fit, limits and windows make sense.
+
+use crate::reading::Symbol;
+
+use super::{
+    Condition, Silence, Summed, Wanted,
+    check::{Checker, DEPTH_MAX, Shape, join},
+    written::{AbsentFor, ChangesFaster, Is, Level, Literal, Outside, StuckFor, SumOver, When},
+};
+
+impl Checker<'_> {
+    pub(super) fn condition(&mut self, key: &str, when: &When, depth: usize) -> Option<Condition> {
+        if depth > DEPTH_MAX {
+            self.note(key, format!("nested deeper than {DEPTH_MAX} conditions"), "split the rule");
+            return None;
+        }
+        match when {
+            When::Above(limit) => self.above(&join(key, "above"), limit),
+            When::Below(limit) => self.below(&join(key, "below"), limit),
+            When::Outside(outside) => self.outside(&join(key, "outside"), outside),
+            When::Is(is) => self.is(&join(key, "is"), is),
+            When::ChangesFaster(change) => self.change(&join(key, "changes_faster"), change),
+            When::StuckFor(stuck) => self.stuck(&join(key, "stuck_for"), stuck),
+            When::AbsentFor(absent) => self.absent(&join(key, "absent_for"), absent),
+            When::SumOver(sum) => self.sum(&join(key, "sum_over"), sum, depth),
+            When::All(list) => self.several(&join(key, "all"), list, depth).map(Condition::All),
+            When::Any(list) => self.several(&join(key, "any"), list, depth).map(Condition::Any),
+        }
+    }
+
+    fn several(&mut self, key: &str, list: &[When], depth: usize) -> Option<Vec<Condition>> {
+        if list.is_empty() {
+            self.note(key, "is empty", "name at least one condition");
+        }
+        let checked: Vec<_> = list
+            .iter()
+            .enumerate()
+            .map(|(i, when)| self.condition(&format!("{key}[{i}]"), when, depth + 1))
+            .collect();
+        checked.into_iter().collect()
+    }
+
+    fn above(&mut self, key: &str, written: &Level) -> Option<Condition> {
+        let clear = written.clear.unwrap_or(written.limit);
+        let ordered = clear <= written.limit;
+        if !ordered {
+            let what = format!("clear = {clear} lies above limit = {}", written.limit);
+            self.note(key, what, "clear must be at or under limit");
+        }
+        let metric = self.number(key, &written.metric)?;
+        Some(Condition::Above { metric, limit: written.limit, clear })
+    }
+
+    fn below(&mut self, key: &str, written: &Level) -> Option<Condition> {
+        let clear = written.clear.unwrap_or(written.limit);
+        let ordered = clear >= written.limit;
+        if !ordered {
+            let what = format!("clear = {clear} lies under limit = {}", written.limit);
+            self.note(key, what, "clear must be at or over limit");
+        }
+        let metric = self.number(key, &written.metric)?;
+        Some(Condition::Below { metric, limit: written.limit, clear })
+    }
+
+    fn outside(&mut self, key: &str, written: &Outside) -> Option<Condition> {
+        let Outside { low, high, margin, .. } = *written;
+        let ordered = low < high;
+        if !ordered {
+            self.note(key, format!("low = {low} is not under high = {high}"), "swap them");
+        } else if !(margin >= 0.0 && margin * 2.0 < high - low) {
+            let what = format!("margin = {margin} leaves nothing between low and high");
+            self.note(key, what, "make it smaller, not negative");
+        }
+        let metric = self.number(key, &written.metric)?;
+        Some(Condition::Outside { metric, low, high, margin })
+    }
+
+    fn is(&mut self, key: &str, is: &Is) -> Option<Condition> {
+        let (metric, shape) = self.metric(key, &is.metric)?;
+        let (literal, negated) = match (&is.value, &is.not) {
+            (Some(value), None) => (value, false),
+            (None, Some(not)) => (not, true),
+            _ => {
+                self.note(key, "needs either value or not", "write value = …");
+                return None;
+            }
+        };
+        let value = match (shape, literal) {
+            (Shape::State, Literal::State(state)) => Wanted::State(*state != negated),
+            (Shape::Words(words), Literal::Word(word)) => {
+                let known = words.iter().find(|known| known.as_str() == word);
+                let Some(known) = known else {
+                    let words = words.iter().map(|word| word.as_str());
+                    self.unknown(key, "word", word, words);
+                    return None;
+                };
+                if negated { Wanted::NotWord(*known) } else { Wanted::Word(*known) }
+            }
+            (Shape::Number | Shape::Counter, Literal::Number(number)) => {
+                if negated {
+                    Wanted::NotNumber(*number)
+                } else {
+                    Wanted::Number(*number)
+                }
+            }
+            (shape, literal) => {
+                let what = format!("{metric} is {}, it can never be {literal}", shape.name());
+                self.note(key, what, "");
+                return None;
+            }
+        };
+        Some(Condition::Is { metric, value })
+    }
+
+    fn change(&mut self, key: &str, written: &ChangesFaster) -> Option<Condition> {
+        self.window(key, written.within);
+        if written.by == 0.0 || !written.by.is_finite() {
+            let what = format!("by = {} is no change", written.by);
+            self.note(key, what, "positive = up, negative = down");
+        }
+        let metric = self.number(key, &written.metric)?;
+        Some(Condition::ChangesFaster { metric, by: written.by, within: written.within })
+    }
+
+    fn stuck(&mut self, key: &str, written: &StuckFor) -> Option<Condition> {
+        self.window(key, written.within);
+        if written.tolerance.is_nan() || written.tolerance < 0.0 {
+            self.note(key, "tolerance must not be negative", "");
+        }
+        let metric = self.moving(key, &written.metric)?;
+        let (within, tolerance) = (written.within, written.tolerance);
+        Some(Condition::StuckFor { metric, within, tolerance })
+    }
+
+    fn absent(&mut self, key: &str, absent: &AbsentFor) -> Option<Condition> {
+        if let Some(within) = absent.within {
+            self.window(key, within);
+        }
+        let metric = match &absent.metric {
+            Some(name) => Some(self.metric(key, name)?.0),
+            None => None,
+        };
+        let within = absent.within.map_or(Silence::ByInterval, Silence::Fixed);
+        Some(Condition::AbsentFor { metric, within })
+    }
+
+    fn sum(&mut self, key: &str, sum: &SumOver, depth: usize) -> Option<Condition> {
+        self.window(key, sum.within);
+        let within = sum.within;
+        match (&sum.held, &sum.growth, &sum.times, sum.longer_than, sum.limit) {
+            (Some(held), None, None, Some(longer_than), None) => {
+                if longer_than >= within {
+                    self.note(key, "longer_than does not fit into within", "make within longer");
+                }
+                let held = self.condition(&join(key, "held"), held, depth + 1)?;
+                let what = Summed::Held(Box::new(held));
+                Some(Condition::SumOver { what, limit: longer_than.as_secs_f64(), within })
+            }
+            (None, Some(counter), None, None, Some(limit)) => {
+                let (metric, shape) = self.metric(key, counter)?;
+                self.expect(key, metric, shape, &[Shape::Counter]);
+                Some(Condition::SumOver { what: Summed::Growth(metric), limit, within })
+            }
+            (None, None, Some(state), None, Some(limit)) => {
+                let (metric, shape) = self.metric(key, state)?;
+                self.expect(key, metric, shape, &[Shape::State]);
+                Some(Condition::SumOver { what: Summed::Times(metric), limit, within })
+            }
+            _ => {
+                let what = "needs held and longer_than, or growth and limit, or times and limit";
+                self.note(key, what, "");
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, key: &str, name: &str) -> Option<Symbol> {
+        let (metric, shape) = self.metric(key, name)?;
+        self.expect(key, metric, shape, &[Shape::Number, Shape::Counter]);
+        Some(metric)
+    }
+
+    fn moving(&mut self, key: &str, name: &str) -> Option<Symbol> {
+        let (metric, shape) = self.metric(key, name)?;
+        self.expect(key, metric, shape, &[Shape::Number, Shape::Counter, Shape::Time]);
+        Some(metric)
+    }
+}

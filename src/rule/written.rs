@@ -1,0 +1,168 @@
+//! A rule as a person writes it in TOML, before anything about it is checked.
+
+use std::{fmt, time::Duration};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer},
+};
+
+use super::{ByStation, Severity, Text};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub id: String,
+    pub severity: Severity,
+    pub when: When,
+    pub unless: Option<When>,
+    #[serde(default, rename = "for", with = "humantime_serde")]
+    pub hold: Duration,
+    #[serde(default = "one")]
+    pub readings: u32,
+    #[serde(default, with = "humantime_serde")]
+    pub clear_after: Duration,
+    #[serde(default)]
+    pub latched: bool,
+    /// Left out: as the profile's `backfill_alerts`.
+    pub on_backfill: Option<bool>,
+    pub by_station: Option<ByStation>,
+    pub says: Text,
+    #[serde(rename = "do")]
+    pub cure: Text,
+    #[serde(default)]
+    pub bring: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A condition: one key that names its kind, and what that kind needs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    Above(Level),
+    Below(Level),
+    Outside(Outside),
+    Is(Is),
+    ChangesFaster(ChangesFaster),
+    StuckFor(StuckFor),
+    AbsentFor(AbsentFor),
+    SumOver(SumOver),
+    All(Vec<When>),
+    Any(Vec<When>),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub metric: String,
+    pub limit: f64,
+    /// Left out: as `limit`.
+    pub clear: Option<f64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outside {
+    pub metric: String,
+    pub low: f64,
+    pub high: f64,
+    #[serde(default)]
+    pub margin: f64,
+}
+
+/// Exactly one of `value` and `not`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Is {
+    pub metric: String,
+    pub value: Option<Literal>,
+    pub not: Option<Literal>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangesFaster {
+    pub metric: String,
+    pub by: f64,
+    #[serde(with = "humantime_serde")]
+    pub within: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuckFor {
+    pub metric: String,
+    #[serde(with = "humantime_serde")]
+    pub within: Duration,
+    #[serde(default)]
+    pub tolerance: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbsentFor {
+    pub metric: Option<String>,
+    /// Left out: three reports, at least 10 minutes.
+    #[serde(default, with = "humantime_serde")]
+    pub within: Option<Duration>,
+}
+
+/// Exactly one of `held` (with `longer_than`), `growth` and `times` (with `limit`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SumOver {
+    pub held: Option<Box<When>>,
+    #[serde(default, with = "humantime_serde")]
+    pub longer_than: Option<Duration>,
+    pub growth: Option<String>,
+    pub times: Option<String>,
+    pub limit: Option<f64>,
+    #[serde(with = "humantime_serde")]
+    pub within: Duration,
+}
+
+/// What `is` compares with, as it stands in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    State(bool),
+    Number(f64),
+    Word(String),
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "{state}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Word(word) => write!(f, "{word:?}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Literal;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, a number or a word")
+            }
+            fn visit_bool<E: de::Error>(self, state: bool) -> Result<Literal, E> {
+                Ok(Literal::State(state))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Literal, E> {
+                Ok(Literal::Number(number))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Literal, E> {
+                f64::deserialize(number.into_deserializer()).map(Literal::Number)
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Literal, E> {
+                Ok(Literal::Word(word.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
