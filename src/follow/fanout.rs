@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Decode, Follower, follower::Again};
-use crate::{decode::Decoded, journal::Journal, registry::Registry};
+use super::{Follower, follower::Again};
+use crate::{
+    decode::{Annotations, Decoded},
+    journal::{Journal, Messages},
+    registry::Registry,
+};
 
 /// Where decoded groups go. Followers are made before the stage runs.
 #[derive(Debug)]
@@ -21,9 +25,14 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    pub fn new<D: Decode>(journal: Journal, registry: watch::Receiver<Arc<Registry>>) -> Self {
+    /// `again` decodes a group once more from what was noted the first time, for those who lag.
+    pub fn new(
+        journal: Journal,
+        registry: watch::Receiver<Arc<Registry>>,
+        again: impl Fn(u64, &Messages, &Arc<Registry>, &Annotations) -> Decoded + Send + Sync + 'static,
+    ) -> Self {
         let newest = watch::Sender::new(journal.committed(super::DECODE));
-        let again = D::again;
+        let again = Again(Arc::new(again));
         Self { journal, registry, again, followers: Vec::new(), live: Vec::new(), newest }
     }
 
@@ -39,7 +48,7 @@ impl Fanout {
             self.newest.subscribe(),
             self.journal.clone(),
             self.registry.clone(),
-            self.again,
+            self.again.clone(),
         )
     }
 

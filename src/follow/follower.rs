@@ -1,6 +1,6 @@
 //! One who follows: from its queue while it keeps up, from the journal when it does not.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -16,7 +16,17 @@ use crate::{
     registry::Registry,
 };
 
-pub(super) type Again = fn(u64, &Messages, &Arc<Registry>, &Annotations) -> Decoded;
+type Decoding = dyn Fn(u64, &Messages, &Arc<Registry>, &Annotations) -> Decoded + Send + Sync;
+
+/// Decodes a group once more, without the decoder's memory.
+#[derive(Clone)]
+pub(super) struct Again(pub Arc<Decoding>);
+
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Again")
+    }
+}
 
 /// Gives every group once, in order, whatever the queue had room for.
 ///
@@ -137,7 +147,7 @@ impl Follower {
     fn decode_again(&mut self, group: &Group) -> Arc<Decoded> {
         let registry = Arc::clone(&self.registry.borrow());
         self.position = group.number;
-        Arc::new((self.again)(group.number, &group.messages, &registry, &group.annotations))
+        Arc::new((self.again.0)(group.number, &group.messages, &registry, &group.annotations))
     }
 
     /// Fills `behind` with what comes next, up to group `upto`.

@@ -66,14 +66,6 @@ pub trait Decode: Send + 'static {
         registry: &Arc<Registry>,
     ) -> (Decoded, Annotations);
 
-    /// The same once more, without the memory.
-    fn again(
-        group: u64,
-        messages: &Messages,
-        registry: &Arc<Registry>,
-        annotations: &Annotations,
-    ) -> Decoded;
-
     /// Rows of the memory that changed since it was last asked.
     fn changed_state(&mut self, registry: &Registry) -> Vec<(String, Vec<u8>)>;
 

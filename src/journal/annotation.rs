@@ -9,16 +9,17 @@ use super::record::{push_varint, read_varint};
 use crate::{decode::Annotations, reading::Timestamp};
 
 pub(super) fn write(annotations: &Annotations) -> Vec<u8> {
+    let Annotations { repeats, booted } = annotations;
     let mut bytes = vec![0; 4];
-    push_count(&mut bytes, annotations.repeats.len());
+    push_count(&mut bytes, repeats.len());
     let mut before = 0;
-    for index in &annotations.repeats {
+    for index in repeats {
         push_varint(&mut bytes, u64::from(index.wrapping_sub(before)));
         before = *index;
     }
-    push_count(&mut bytes, annotations.booted.len());
+    push_count(&mut bytes, booted.len());
     before = 0;
-    for (index, booted) in &annotations.booted {
+    for (index, booted) in booted {
         push_varint(&mut bytes, u64::from(index.wrapping_sub(before)));
         bytes.extend_from_slice(&booted.0.to_le_bytes());
         before = *index;

@@ -83,6 +83,8 @@ impl Journal {
         let begin = |connection: &Connection| {
             let tail = Tail::load(connection)?;
             let upto = load_readers(connection, readers)?;
+            // Looks at every page of it, so that damage is found now and not half-way.
+            connection.query_row("SELECT count(*) FROM device_state", [], |_| Ok(()))?;
             Ok((tail, upto, Reader::open(&file, counters.clone())?))
         };
         let (tail, upto, reader) =

@@ -12,6 +12,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time,
 };
+use tracing::debug;
 
 use super::{
     AppendError, Messages, file,
@@ -217,7 +218,8 @@ impl Writer {
             .and_then(|()| self.measure_readers(connection))
             .and_then(|()| space::give_back(connection));
         if let Err(error) = measured {
-            self.failed(&error);
+            // Not a trouble of its own: if writing suffers too, the next append says so.
+            debug!("cannot measure the journal: {error}");
         }
     }
 

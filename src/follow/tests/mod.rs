@@ -31,12 +31,7 @@ impl Decode for Counting {
     ) -> (Decoded, Annotations) {
         let annotations = Annotations { repeats: vec![self.seen], ..Annotations::default() };
         self.seen += messages.len();
-        (Self::again(group, messages, registry, &annotations), annotations)
-    }
-
-    fn again(group: u64, messages: &Messages, _: &Arc<Registry>, known: &Annotations) -> Decoded {
-        let repeats = known.repeats.first().copied().unwrap_or(u32::MAX);
-        Decoded { group, messages: messages.len(), repeats, ..Decoded::default() }
+        (again(group, messages, registry, &annotations), annotations)
     }
 
     fn changed_state(&mut self, _: &Registry) -> Vec<(String, Vec<u8>)> {
@@ -48,6 +43,11 @@ impl Decode for Counting {
             self.seen = u32::from_le_bytes(seen.try_into().unwrap());
         }
     }
+}
+
+fn again(group: u64, messages: &Messages, _: &Arc<Registry>, known: &Annotations) -> Decoded {
+    let repeats = known.repeats.first().copied().unwrap_or(u32::MAX);
+    Decoded { group, messages: messages.len(), repeats, ..Decoded::default() }
 }
 
 /// A journal, and everything that runs on it.
@@ -83,7 +83,7 @@ impl Bench {
             Readiness::default(),
         );
         let journal = journal.unwrap();
-        let fanout = Fanout::new::<Counting>(journal.clone(), self.registry.clone());
+        let fanout = Fanout::new(journal.clone(), self.registry.clone(), again);
         let (appended, coming) = mpsc::channel(queue);
         Life { journal, appended, fanout: Some(fanout), coming: Some(coming) }
     }

@@ -123,14 +123,6 @@ impl Decode for Logging {
         FIRST.lock().unwrap().push(group);
         self.0.decode(group, messages, registry)
     }
-    fn again(
-        group: u64,
-        messages: &Messages,
-        registry: &Arc<Registry>,
-        known: &Annotations,
-    ) -> Decoded {
-        Counting::again(group, messages, registry, known)
-    }
     fn changed_state(&mut self, registry: &Registry) -> Vec<(String, Vec<u8>)> {
         self.0.changed_state(registry)
     }
@@ -158,4 +150,41 @@ async fn a_group_is_decoded_for_the_first_time_once() {
     }
     take(&mut follower, 30).await;
     assert_eq!(*FIRST.lock().unwrap(), (1..=30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_memory_is_saved_while_groups_trickle() {
+    let mut bench = Bench::new();
+    let mut life = bench.live(16);
+    let mut follower = life.follower("store", 0, 16);
+    bench.decode(&mut life);
+    life.append(3, true).await;
+    take(&mut follower, 1).await;
+    assert_eq!(life.journal.committed(DECODE), 0);
+    tokio::time::pause();
+    tokio::time::advance(SAVE_AFTER).await;
+    tokio::time::resume();
+    soon(async {
+        while life.journal.committed(DECODE) < 1 {
+            task::yield_now().await;
+        }
+    })
+    .await;
+    life.journal.flush().await.unwrap();
+    let state = life.journal.load_state().await.unwrap();
+    assert_eq!(state, [("seen".to_owned(), 3_u32.to_le_bytes().to_vec())]);
+}
+
+#[tokio::test]
+async fn the_memory_is_saved_when_it_covers_too_little() {
+    let mut bench = Bench::new();
+    let mut life = bench.live(16);
+    let mut follower = life.follower("store", 0, 16);
+    bench.decode(&mut life);
+    life.append(SAVE_MESSAGES - 1, true).await;
+    take(&mut follower, 1).await;
+    assert_eq!(life.journal.committed(DECODE), 0);
+    life.append(1, true).await;
+    take(&mut follower, 2).await;
+    assert_eq!(life.journal.committed(DECODE), 2);
 }

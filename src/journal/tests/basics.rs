@@ -159,3 +159,17 @@ async fn numbers_go_on_behind_what_others_remember() {
     assert_eq!((journal.last(), journal.committed("store")), (501, 500));
     assert_eq!(numbers(&journal.read(501, 1).await.unwrap()), [501]);
 }
+
+#[tokio::test]
+async fn every_commit_is_synced() {
+    let bench = Bench::new();
+    bench.open().close().await;
+    let journal = bench.open();
+    on_the_writer(&journal, |connection| {
+        let setting = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(setting("SELECT synchronous || '' FROM pragma_synchronous"), "2");
+        assert_eq!(setting("PRAGMA journal_mode"), "wal");
+        assert_eq!(setting("SELECT auto_vacuum || '' FROM pragma_auto_vacuum"), "2");
+    })
+    .await;
+}

@@ -16,9 +16,8 @@ fn file(bench: &Bench) -> PathBuf {
 /// A closed journal of groups 1 to `count`, all in the file itself.
 async fn written(bench: &Bench, count: u64, size: usize) {
     let journal = bench.open();
-    for seed in 1..=count {
-        journal.append(messages(seed, 3, size)).await.unwrap();
-    }
+    let appends = (1..=count).map(|seed| journal.append(messages(seed, 3, size)));
+    futures_util::future::try_join_all(appends).await.unwrap();
     journal.close().await;
     drop(journal);
     let connection = Connection::open(file(bench)).unwrap();

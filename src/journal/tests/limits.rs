@@ -6,11 +6,6 @@ use super::*;
 
 const LIMIT: ByteSize = ByteSize::mib(4);
 
-async fn on_the_writer(journal: &Journal, what: impl FnOnce(&Connection) + Send + 'static) {
-    let what = Box::new(what);
-    journal.ask(|done| Command::Do { what, done }).await.unwrap();
-}
-
 /// Appends until the journal refuses.
 async fn fill(journal: &Journal) -> AppendError {
     loop {

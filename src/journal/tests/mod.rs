@@ -75,6 +75,12 @@ fn messages(seed: u64, count: u32, size: usize) -> Arc<Messages> {
     Arc::new(messages)
 }
 
+/// Runs `what` where the writer runs; fails if it panics there.
+async fn on_the_writer(journal: &Journal, what: impl FnOnce(&Connection) + Send + 'static) {
+    let what = Box::new(what);
+    journal.ask(|done| Command::Do { what, done }).await.unwrap();
+}
+
 /// All that can be read from `from` on, a little at a time.
 async fn read_all(journal: &Journal, from: u64) -> Vec<Group> {
     let mut all: Vec<Group> = Vec::new();
