@@ -58,8 +58,11 @@ impl Stage {
         let (deliveries, queue) = mpsc::channel(64);
         let (readiness, counters) = (Readiness::default(), Counters::default());
         let stop = CancellationToken::new();
-        let limits = Limits::new(&settings::Ingest { device_rate: 1e6, ..Default::default() });
-        let (_, outbound) = subscribe::downward();
+        let limits = Limits::new(
+            &settings::Ingest { device_rate: 1e6, ..Default::default() },
+            "waystation/v1",
+        );
+        let (_, outbound) = subscribe::downward(counters.clone());
         let mut tasks = JoinSet::new();
         // Nobody is well before the stage has said anything.
         readiness.trouble("subscribe", "not yet started");

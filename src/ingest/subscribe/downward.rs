@@ -1,79 +1,115 @@
 //! The way back to devices: what others want published through the session.
 
-use bytes::BytesMut;
-use rumqttc::mqttbytes::{self, QoS, v4};
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use rumqttc::mqttbytes::v4;
 use tokio::sync::mpsc;
 
+use super::greeting::SUBSCRIBE_ID;
+use crate::{ingest::frame::QoS, telemetry::Counters};
+
 /// Messages that wait for the session at most; more are dropped.
-const QUEUE: usize = 1024;
-/// A message down is small: a refusal, a command.
-const PAYLOAD_MAX: usize = 64 << 10;
+const QUEUE_MAX: usize = 1024;
+/// Messages of `QoS` 1 that the broker has not acknowledged, at most; more wait in the queue.
+const OPEN_MAX: usize = 64;
+const PAYLOAD_MAX: usize = 256 << 10;
+const TOPIC_MAX: usize = 1024;
 
-/// Publishes through the session. Never waits.
+/// Publishes through the broker. Never blocks; what finds no room is dropped and counted.
 #[derive(Debug, Clone)]
-pub struct Downward(mpsc::Sender<Outgoing>);
+pub struct Downward {
+    queue: mpsc::Sender<Outgoing>,
+    counters: Counters,
+}
 
-/// The session's end of the queue.
+/// The session's end of the queue. It outlives connections.
 #[derive(Debug)]
-pub struct Outbound(mpsc::Receiver<Outgoing>);
+pub struct Outbound {
+    queue: mpsc::Receiver<Outgoing>,
+    open: BTreeMap<u16, Outgoing>,
+    last_id: u16,
+}
 
 #[derive(Debug)]
 struct Outgoing {
     topic: String,
-    payload: Vec<u8>,
+    payload: Bytes,
     retain: bool,
-}
-
-/// Whether a message was taken or let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "what is dropped must be counted"]
-pub enum Taken {
-    Queued,
-    /// The queue is full (the broker is away), or the message is too large or its topic is none.
-    Dropped,
+    qos: QoS,
 }
 
 /// Both ends of the queue.
-pub fn downward() -> (Downward, Outbound) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    (Downward(sender), Outbound(receiver))
+pub fn downward(counters: Counters) -> (Downward, Outbound) {
+    let (sender, queue) = mpsc::channel(QUEUE_MAX);
+    let outbound = Outbound { queue, open: BTreeMap::new(), last_id: SUBSCRIBE_ID };
+    (Downward { queue: sender, counters }, outbound)
 }
 
 impl Downward {
-    /// Publishes at `QoS` 0, now or never.
-    pub fn publish(&self, topic: &str, payload: &[u8], retain: bool) -> Taken {
-        if topic.is_empty() || topic.contains(['+', '#', '\0']) || payload.len() > PAYLOAD_MAX {
-            return Taken::Dropped;
+    /// With `QoS` 1 it is sent again after a reconnect until the broker has it; 2 counts as 1.
+    pub fn publish(&self, topic: &str, payload: impl Into<Bytes>, retain: bool, qos: QoS) {
+        let payload = payload.into();
+        let plain = !topic.is_empty() && !topic.contains(['+', '#', '\0']);
+        let fits = topic.len() <= TOPIC_MAX && payload.len() <= PAYLOAD_MAX;
+        let qos = if qos == QoS::ExactlyOnce { QoS::AtLeastOnce } else { qos };
+        let outgoing = Outgoing { topic: topic.to_owned(), payload, retain, qos };
+        if !plain || !fits || self.queue.try_send(outgoing).is_err() {
+            self.counters.downward_dropped(1);
         }
-        let outgoing = Outgoing { topic: topic.to_owned(), payload: payload.to_vec(), retain };
-        self.0.try_send(outgoing).map_or(Taken::Dropped, |()| Taken::Queued)
     }
 }
 
 impl Outbound {
-    /// Writes the next message; pending for ever once nobody can publish any more.
-    pub(super) async fn next(&mut self) -> BytesMut {
-        loop {
-            let Some(outgoing) = self.0.recv().await else { std::future::pending().await };
-            if let Ok(packet) = outgoing.packet() {
-                return packet;
-            }
-        }
+    pub(super) fn has_room(&self) -> bool {
+        self.open.len() < OPEN_MAX
     }
 
-    /// Lets go of what waited while there was no session: it is too old to be of use.
-    pub(super) fn forget(&mut self) {
-        while self.0.try_recv().is_ok() {}
+    /// The next message as it goes over the wire; pending for ever once nobody can publish.
+    pub(super) async fn next(&mut self) -> BytesMut {
+        let Some(outgoing) = self.queue.recv().await else { std::future::pending().await };
+        if outgoing.qos == QoS::AtMostOnce {
+            return outgoing.packet(0, false);
+        }
+        let id = self.free_id();
+        let packet = outgoing.packet(id, false);
+        self.open.insert(id, outgoing);
+        packet
+    }
+
+    /// What the last connection left open.
+    pub(super) fn again(&self) -> BytesMut {
+        let mut packets = BytesMut::new();
+        for (id, outgoing) in &self.open {
+            packets.extend_from_slice(&outgoing.packet(*id, true));
+        }
+        packets
+    }
+
+    pub(super) fn acknowledged(&mut self, id: u16) {
+        self.open.remove(&id);
+    }
+
+    fn free_id(&mut self) -> u16 {
+        loop {
+            self.last_id = self.last_id.checked_add(1).unwrap_or(SUBSCRIBE_ID + 1);
+            if !self.open.contains_key(&self.last_id) {
+                return self.last_id;
+            }
+        }
     }
 }
 
 impl Outgoing {
-    fn packet(self) -> Result<BytesMut, mqttbytes::Error> {
-        let mut publish = v4::Publish::new(self.topic, QoS::AtMostOnce, self.payload);
+    fn packet(&self, id: u16, again: bool) -> BytesMut {
+        let mut publish =
+            v4::Publish::from_bytes(self.topic.as_str(), self.qos, self.payload.clone());
         publish.retain = self.retain;
+        publish.pkid = id;
+        publish.dup = again;
         let mut packet = BytesMut::new();
-        publish.write(&mut packet)?;
-        Ok(packet)
+        // The codec refuses what is over 256 MiB, and an identifier of 0 with QoS 1: neither is here.
+        publish.write(&mut packet).map_or_else(|_| BytesMut::new(), |_| packet)
     }
 }
 
@@ -81,19 +117,29 @@ impl Outgoing {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn what_was_queued_is_written_in_order_and_what_does_not_fit_is_dropped() {
-        let (downward, mut outbound) = downward();
-        for number in 0..QUEUE {
-            let payload = number.to_string();
-            assert_eq!(downward.publish("a/b", payload.as_bytes(), false), Taken::Queued);
+    fn read(packet: &mut BytesMut) -> v4::Publish {
+        match v4::Packet::read(packet, 1 << 20) {
+            Ok(v4::Packet::Publish(publish)) => publish,
+            other => panic!("{other:?}"),
         }
-        assert_eq!(downward.publish("a/b", b"one more", false), Taken::Dropped);
-        for number in 0..QUEUE {
-            let mut packet = outbound.next().await;
-            let Ok(v4::Packet::Publish(publish)) = v4::Packet::read(&mut packet, 1000) else {
-                panic!("not a PUBLISH")
-            };
+    }
+
+    fn dropped(counters: &Counters) -> bool {
+        !counters.render().unwrap().contains("waystation_downward_dropped_messages_total 0\n")
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_written_in_order_and_what_does_not_fit_is_counted() {
+        let counters = Counters::default();
+        let (downward, mut outbound) = downward(counters.clone());
+        for number in 0..QUEUE_MAX {
+            downward.publish("a/b", number.to_string(), false, QoS::AtMostOnce);
+        }
+        assert!(!dropped(&counters), "{}", counters.render().unwrap());
+        downward.publish("a/b", "one more", false, QoS::AtMostOnce);
+        assert!(dropped(&counters));
+        for number in 0..QUEUE_MAX {
+            let publish = read(&mut outbound.next().await);
             assert_eq!((publish.topic.as_str(), publish.qos), ("a/b", QoS::AtMostOnce));
             assert_eq!(publish.payload, number.to_string());
         }
@@ -101,10 +147,44 @@ mod tests {
 
     #[test]
     fn what_no_broker_would_take_is_dropped_here() {
-        let (downward, _outbound) = downward();
-        for topic in ["", "a/+", "#", "a\0b"] {
-            assert_eq!(downward.publish(topic, b"", false), Taken::Dropped, "{topic:?}");
+        let large = vec![0; PAYLOAD_MAX + 1];
+        for (topic, payload) in
+            [("", &[][..]), ("a/+", &[]), ("#", &[]), ("a\0b", &[]), ("a", &large)]
+        {
+            let counters = Counters::default();
+            let (downward, _outbound) = downward(counters.clone());
+            downward.publish(topic, payload.to_vec(), true, QoS::AtLeastOnce);
+            assert!(dropped(&counters), "{topic:?}");
         }
-        assert_eq!(downward.publish("a", &vec![0; PAYLOAD_MAX + 1], true), Taken::Dropped);
+    }
+
+    #[tokio::test]
+    async fn qos_1_is_sent_again_until_it_is_acknowledged() {
+        let (downward, mut outbound) = downward(Counters::default());
+        for payload in ["first", "second"] {
+            downward.publish("a", payload, true, QoS::AtLeastOnce);
+        }
+        let first = read(&mut outbound.next().await);
+        let second = read(&mut outbound.next().await);
+        assert!(!first.dup && first.retain && first.pkid != second.pkid);
+        outbound.acknowledged(first.pkid);
+        let mut again = outbound.again();
+        assert_eq!(read(&mut again), v4::Publish { dup: true, ..second.clone() });
+        assert!(again.is_empty());
+        outbound.acknowledged(second.pkid);
+        assert!(outbound.again().is_empty());
+    }
+
+    #[tokio::test]
+    async fn identifiers_are_never_used_twice_at_once() {
+        let (downward, mut outbound) = downward(Counters::default());
+        downward.publish("a", "stays", false, QoS::AtLeastOnce);
+        let stays = read(&mut outbound.next().await).pkid;
+        for _ in 0..70_000 {
+            downward.publish("a", "goes", false, QoS::AtLeastOnce);
+            let id = read(&mut outbound.next().await).pkid;
+            assert!(id > SUBSCRIBE_ID && id != stays, "{id}");
+            outbound.acknowledged(id);
+        }
     }
 }

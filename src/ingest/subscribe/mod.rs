@@ -20,7 +20,7 @@ mod session;
 mod wire;
 
 pub use broker::{BadBroker, Broker};
-pub use downward::{Downward, Outbound, Taken, downward};
+pub use downward::{Downward, Outbound, downward};
 
 use std::time::Duration;
 
@@ -125,7 +125,6 @@ impl Client {
         if !session_present {
             self.refused = None;
         }
-        self.downward.forget();
         let began = Instant::now();
         Session::new(self, stream, frames).hold().await.map_err(|loss| {
             let lasted = began.elapsed();

@@ -86,12 +86,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         let mut tick = interval_at(now + every, every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (reader, writer) = tokio::io::split(stream);
+        let output = client.downward.again();
         Self {
             client,
             reader,
             writer,
             frames,
-            output: BytesMut::new(),
+            output,
             acknowledgements: Acknowledgements::default(),
             handing: None,
             pace: Pace::new(now),
@@ -132,7 +133,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                         return Ok(End::NobodyTakes);
                     }
                 }
-                packet = self.client.downward.next(), if self.output.len() < OUTPUT_MAX => {
+                packet = self.client.downward.next(), if self.may_publish() => {
                     self.output.extend_from_slice(&packet);
                 }
                 () = sleep_until(paused_until), if self.pause.is_some() => self.pause = None,
@@ -140,6 +141,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
                     if !self.is_held_back() && self.pause.is_none() => self.read(read?)?,
             }
         }
+    }
+
+    fn may_publish(&self) -> bool {
+        self.client.downward.has_room() && self.output.len() < OUTPUT_MAX
     }
 
     /// Whether the disk, or a broker that does not take our acknowledgements, keeps us from reading.
@@ -204,6 +209,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     fn take_answer(&mut self, packet: Packet) -> Result<(), Loss> {
         match packet {
             Packet::PingResp => Ok(()),
+            Packet::PubAck(answer) => {
+                self.client.downward.acknowledged(answer.pkid);
+                Ok(())
+            }
             Packet::SubAck(answer) if answer.pkid == SUBSCRIBE_ID => {
                 self.subscribed(&answer.return_codes)
             }

@@ -37,18 +37,19 @@ impl Bench {
     /// A session without a subscription yet, one delivery of room behind it.
     fn new(ingest: &settings::Ingest) -> Self {
         let (deliveries_in, deliveries) = mpsc::channel(1);
-        let (downward, outbound) = downward::downward();
+        let counters = Counters::default();
+        let (downward, outbound) = downward::downward(counters.clone());
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let broker: super::super::Broker = "mqtt://b".parse().unwrap();
         let mut client = Client {
             report: super::super::Report::new(readiness.clone(), "mqtt://b:1883"),
             broker,
             settings: settings::Subscribe::default(),
-            limits: Limits::new(ingest),
+            limits: Limits::new(ingest, "waystation/v1"),
             deliveries: deliveries_in,
             downward: outbound,
             clock: Clock::manual(Timestamp(1_767_225_600_000)).0,
-            counters: Counters::default(),
+            counters,
             stop: stop.clone(),
             backoff: super::super::Backoff::default(),
             refused: None,
@@ -310,7 +311,8 @@ async fn a_refused_subscription_is_shown_and_asked_for_again_until_it_is_granted
 #[tokio::test(start_paused = true)]
 async fn messages_down_go_out_through_the_session() {
     let mut bench = Bench::subscribed().await;
-    let _ = bench.downward.publish("waystation/v1/d/s/x/rejected", b"why", false);
+    let topic = "waystation/v1/d/s/x/rejected";
+    bench.downward.publish(topic, "why", false, QoS::AtMostOnce);
     let Packet::Publish(publish) = bench.next().await else { panic!("no PUBLISH") };
     assert_eq!(publish.topic, "waystation/v1/d/s/x/rejected");
     assert_eq!((&publish.payload[..], publish.qos), (&b"why"[..], QoS::AtMostOnce));
