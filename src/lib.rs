@@ -18,5 +18,6 @@ pub mod notify;
 pub mod telemetry;
 pub mod stages;
 pub mod simulate;
+pub mod check;
 pub mod live;
 pub mod web;

@@ -20,6 +20,12 @@ struct Shipped;
 ///
 /// With mistakes nothing is loaded, and all mistakes of all files come back.
 pub fn load(dir: Option<&Path>) -> Result<Catalog, Vec<Problem>> {
+    let (catalog, problems) = load_what_is_right(dir);
+    if problems.is_empty() { Ok(catalog) } else { Err(problems) }
+}
+
+/// As [`load`], but with mistakes there is still a catalog, to go on looking for others with.
+pub(crate) fn load_what_is_right(dir: Option<&Path>) -> (Catalog, Vec<Problem>) {
     let mut catalog = Catalog::default();
     let mut problems = Vec::new();
     for name in Shipped::iter() {
@@ -33,7 +39,7 @@ pub fn load(dir: Option<&Path>) -> Result<Catalog, Vec<Problem>> {
     if let Some(dir) = dir {
         own(dir, &mut catalog, &mut problems);
     }
-    if problems.is_empty() { Ok(catalog) } else { Err(problems) }
+    (catalog, problems)
 }
 
 fn own(dir: &Path, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
@@ -57,7 +63,10 @@ fn own(dir: &Path, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
                 seen.push((profile.id.clone(), file));
                 catalog.insert(profile);
             }
-            Err(found) => problems.extend(found),
+            Err(found) => {
+                problems.extend(found);
+                catalog.note_broken(file.file_stem().unwrap_or_default());
+            }
         }
     }
 }

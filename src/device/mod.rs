@@ -4,21 +4,24 @@ mod load;
 mod profile;
 mod written;
 
+pub(crate) use load::load_what_is_right;
 pub use load::{load, parse};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ffi::OsStr, sync::Arc};
 
 /// All profiles: the shipped ones and those of `[profiles] dir`, which add to or replace them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     profiles: HashMap<String, Arc<Profile>>,
+    /// Names of files that could not be read: who refers to them is not to blame.
+    broken: Vec<String>,
 }
 
 impl Catalog {
     pub fn from_profiles(profiles: impl IntoIterator<Item = Profile>) -> Self {
         let named = profiles.into_iter().map(|profile| (profile.id.clone(), Arc::new(profile)));
-        Self { profiles: named.collect() }
+        Self { profiles: named.collect(), broken: Vec::new() }
     }
 
     pub fn get(&self, id: &str) -> Option<&Arc<Profile>> {
@@ -28,6 +31,14 @@ impl Catalog {
     /// Where a profile's own file replaces a shipped one, the later wins.
     pub(crate) fn insert(&mut self, profile: Profile) {
         self.profiles.insert(profile.id.clone(), Arc::new(profile));
+    }
+
+    pub(crate) fn note_broken(&mut self, stem: &OsStr) {
+        self.broken.push(stem.to_string_lossy().into_owned());
+    }
+
+    pub(crate) fn is_broken(&self, id: &str) -> bool {
+        self.broken.iter().any(|broken| broken == id)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {

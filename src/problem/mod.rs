@@ -3,7 +3,7 @@
 mod plain;
 mod sheet;
 
-pub use plain::nearest;
+pub use plain::{explain, nearest};
 pub use sheet::{Sheet, Tree, toml_files};
 
 use std::{

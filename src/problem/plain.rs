@@ -23,7 +23,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// Splits a message of serde into what is wrong and what to do about it.
-pub(super) fn explain(message: &str) -> (String, String) {
+pub fn explain(message: &str) -> (String, String) {
     for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "word")] {
         let Some((found, expected)) = message.strip_prefix(start).and_then(|m| m.split_once('`'))
         else {
@@ -49,6 +49,11 @@ pub(super) fn explain(message: &str) -> (String, String) {
         }
     }
     (message.replace('`', "\""), String::new())
+}
+
+/// The key that a parser did not expect, if that is what it says.
+pub(super) fn unknown_field(message: &str) -> Option<&str> {
+    message.strip_prefix("unknown field `")?.split('`').next()
 }
 
 fn human(expected: &str) -> &str {

@@ -47,7 +47,10 @@ impl<'a> Sheet<'a> {
             Ok(value) => Some(value),
             Err(error) => {
                 let (what, cure) = plain::explain(error.message());
-                let key = join(key, &inner_key(&error));
+                let mut key = join(key, &inner_key(&error));
+                if let Some(name) = plain::unknown_field(error.message()) {
+                    key = join(&key, name);
+                }
                 self.note(&key, error.span().or(Some(span)), what, cure);
                 None
             }

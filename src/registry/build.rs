@@ -201,6 +201,9 @@ impl<'a> Builder<'a> {
     }
 
     fn unknown_profile(&mut self, place: &Place<'_>, key: &str, name: &str) {
+        if self.catalog.is_broken(name) {
+            return;
+        }
         let mut known: Vec<&str> = self.catalog.iter().map(|profile| profile.id.as_str()).collect();
         known.sort_unstable();
         let cure = match nearest(name, known.iter().copied()) {

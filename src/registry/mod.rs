@@ -137,3 +137,6 @@ impl Registry {
         self.devices.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,3 +200,6 @@ pub fn silent(device: &Text, severity: Severity) -> Option<Rule> {
         bring: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,13 @@
 //! One struct a concern, each with its defaults. `config/waystation.toml` shows every setting at its
 //! default; a test holds it to these structs.
 
+mod load;
+mod ranges;
 mod secret;
+mod secrets;
 mod size;
 
+pub use load::load;
 pub use secret::Secret;
 pub use size::ByteSize;
 
@@ -270,3 +274,6 @@ impl Default for Web {
         Self { listen: "127.0.0.1:8080".to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests;
