@@ -127,6 +127,11 @@ impl Frames {
             || !self.rest().is_empty()
     }
 
+    /// The type of the next packet, as soon as its first byte is there.
+    pub fn next_kind(&self) -> Option<u8> {
+        self.rest().first().map(|first| first >> 4)
+    }
+
     /// Bytes that were read and not yet handed out.
     pub fn waiting(&self) -> usize {
         self.rest().len()

@@ -4,8 +4,9 @@
 //! [`GATHER`] after the one before it. A wait that brings nothing (devices that send no more before
 //! they are acknowledged) makes the next one shorter; a group that is large enough never waits.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
+use anyhow::bail;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
@@ -13,7 +14,10 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::Delivery;
-use crate::{journal::Messages, telemetry::Counters};
+use crate::{
+    journal::{AppendError, Journal, Messages},
+    telemetry::Counters,
+};
 
 /// One millisecond below what we promise (5 ms): timers are that coarse.
 const GATHER: Duration = Duration::from_millis(4);
@@ -30,14 +34,17 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Where groups go: the journal, or a test's fake.
 pub trait Append {
-    /// All of them mean: try again.
-    type Error: fmt::Display + Send;
-
     /// The group's number, once it is on disk.
     fn append(
         &self,
         messages: Arc<Messages>,
-    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<u64, AppendError>> + Send;
+}
+
+impl Append for Journal {
+    async fn append(&self, messages: Arc<Messages>) -> Result<u64, AppendError> {
+        self.append(messages).await
+    }
 }
 
 /// Appends, then signals, then hands on: whoever sent a message keeps it until we have it on disk.
@@ -53,7 +60,7 @@ pub async fn run<A: From<(u64, Arc<Messages>)>>(
     let mut pace = Pace::default();
     while let Some(group) = gather(&mut deliveries, &mut pace).await {
         let messages = Arc::new(group.messages);
-        let Some(number) = append(&journal, &messages, &deliveries).await else {
+        let Some(number) = append(&journal, &messages, &deliveries).await? else {
             warn!(
                 messages = messages.len(),
                 "stopped before the journal took them; not acknowledged"
@@ -124,7 +131,7 @@ async fn append(
     journal: &impl Append,
     messages: &Arc<Messages>,
     deliveries: &mpsc::Receiver<Delivery>,
-) -> Option<u64> {
+) -> anyhow::Result<Option<u64>> {
     let mut pause = RETRY_MIN;
     loop {
         match journal.append(Arc::clone(messages)).await {
@@ -132,9 +139,10 @@ async fn append(
                 if pause > RETRY_MIN {
                     info!("the journal takes messages again");
                 }
-                return Some(number);
+                return Ok(Some(number));
             }
-            Err(_) if deliveries.is_closed() => return None,
+            Err(AppendError::Closed) => bail!(AppendError::Closed),
+            Err(_) if deliveries.is_closed() => return Ok(None),
             Err(error) if pause == RETRY_MIN => warn!("nothing is acknowledged meanwhile: {error}"),
             Err(_) => {}
         }

@@ -21,14 +21,12 @@ struct Fake {
 }
 
 impl Append for Fake {
-    type Error = &'static str;
-
-    async fn append(&self, messages: Arc<Messages>) -> Result<u64, &'static str> {
+    async fn append(&self, messages: Arc<Messages>) -> Result<u64, AppendError> {
         if !self.takes.is_zero() {
             sleep(self.takes).await;
         }
         if self.refuses.load(Ordering::SeqCst) {
-            return Err("the disk is full");
+            return Err(AppendError::Unavailable { reason: "the disk is full".to_owned() });
         }
         let mut groups = self.groups.lock().unwrap();
         groups.push(messages.iter().map(|message| message.payload.to_vec()).collect());
@@ -182,6 +180,23 @@ async fn it_ends_when_nobody_delivers_any_more_even_if_the_journal_refuses() {
         rig.end().await.unwrap();
         assert_eq!(signal.await.is_ok(), !refuses);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_closed_is_a_failure() {
+    struct Closed;
+    impl Append for Closed {
+        async fn append(&self, _: Arc<Messages>) -> Result<u64, AppendError> {
+            Err(AppendError::Closed)
+        }
+    }
+    let (deliveries, input) = mpsc::channel(1);
+    let (groups, _) = mpsc::channel::<Appended>(1);
+    let (durable, signal) = oneshot::channel();
+    let messages = Messages::default();
+    deliveries.try_send(Delivery { messages, durable, held: Held::default() }).unwrap();
+    run(input, Closed, groups, Counters::default()).await.unwrap_err();
+    assert!(signal.await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

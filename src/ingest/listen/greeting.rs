@@ -10,7 +10,7 @@ use crate::ingest::frame::{Broken, Frame, Packet};
 
 /// Names longer than this are nobody's; every message would carry them.
 const NAME_MAX: usize = 192;
-const CONNECT: u8 = 1;
+pub(super) const CONNECT: u8 = 1;
 
 /// A client that was let in.
 #[derive(Debug)]

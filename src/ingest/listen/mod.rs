@@ -194,6 +194,9 @@ async fn greet(
     unnamed: u64,
 ) -> Result<Client, Refused> {
     loop {
+        if frames.next_kind().is_some_and(|kind| kind != greeting::CONNECT) {
+            return Err(Refused::NotConnect);
+        }
         if let Some(connect) = greeting::first(frames.next())? {
             return door.gate.judge(connect, format!("unnamed-{unnamed}"));
         }

@@ -11,7 +11,7 @@ use tokio::{net::TcpSocket, sync::watch};
 use super::{super::*, Condition};
 use crate::{
     ingest::{group, listen::users},
-    journal::Messages,
+    journal::{AppendError, Messages},
     reading::Timestamp,
     settings::ByteSize,
 };
@@ -79,11 +79,9 @@ impl Disk {
 }
 
 impl group::Append for Disk {
-    type Error = &'static str;
-
-    async fn append(&self, messages: Arc<Messages>) -> Result<u64, &'static str> {
+    async fn append(&self, messages: Arc<Messages>) -> Result<u64, AppendError> {
         self.state().asked += 1;
-        self.open.subscribe().wait_for(|open| *open).await.map_err(|_| "gone")?;
+        self.open.subscribe().wait_for(|open| *open).await.map_err(|_| AppendError::Closed)?;
         let mut state = self.state();
         state.largest = state.largest.max(messages.as_bytes().len());
         state.kept.extend(messages.iter().map(|message| Kept {
