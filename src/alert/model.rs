@@ -1,0 +1,123 @@
+//! An alert as people, the API and webhooks see it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    reading::{Timestamp, Value},
+    rule::{Severity, Text},
+};
+
+/// One rule that holds for one device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The same whenever the same messages are judged again.
+    pub id: String,
+    pub rule: String,
+    pub severity: Severity,
+    pub state: Standing,
+    pub district: String,
+    pub station: String,
+    pub device: String,
+    /// When the breach began.
+    pub since: Timestamp,
+    /// The value that raised it; none where silence did.
+    pub value: Option<Measured>,
+    pub says: Text,
+    /// What to do.
+    #[serde(rename = "do")]
+    pub cure: Text,
+    pub bring: Vec<String>,
+    /// When it was resolved, and why if not by getting better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Pending,
+    Firing,
+    Acknowledged,
+    Resolved,
+}
+
+/// A value as it stood in the reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Measured {
+    State(bool),
+    Number(f64),
+    Word(String),
+}
+
+/// Why an alert ended without getting better.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Its rule or its device is no longer there.
+    Removed,
+    /// A person said so.
+    Confirmed { by: String },
+}
+
+/// What became of an alert; the ledger records it, then others hear of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    Raised(Box<Alert>),
+    Resolved { id: String, at: Timestamp, reason: Option<Reason> },
+}
+
+/// A step in the life of an alert, recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    pub kind: Kind,
+    pub at: Timestamp,
+    /// As it stands after it.
+    pub alert: Alert,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Firing,
+    Resolved,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Standing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Alert {
+    /// `district/station/device`.
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}", self.district, self.station, self.device)
+    }
+}
+
+impl From<Value> for Measured {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Number(number) => Self::Number(number),
+            Value::State(state) => Self::State(state),
+            Value::Word(word) => Self::Word(word.as_str().to_owned()),
+        }
+    }
+}
