@@ -4,9 +4,11 @@
 //! is the same stretch of time whoever asks; the first and the last one hold only what lies in
 //! `from ≤ at < to`. A window without readings is left out.
 
+pub mod embedded;
 pub mod influx;
 mod window;
 
+use window::start_of;
 pub use window::{Gather, windows_of};
 
 use std::{sync::Arc, time::Duration};
@@ -149,13 +151,70 @@ impl HourlyQuery {
         }
         Ok(())
     }
+
+    /// The same, one series at a time.
+    fn series(&self) -> impl Iterator<Item = SeriesQuery> {
+        self.paths.iter().map(|path| SeriesQuery {
+            path: path.clone(),
+            profile: self.profile.clone(),
+            metric: self.metric.clone(),
+            from: self.from,
+            to: self.to,
+            window: Some(HOUR),
+        })
+    }
 }
 
 const HOURS_MAX: u64 = 2_000_000;
+
+const HOUR: Duration = Duration::from_hours(1);
 
 fn check_span(from: Timestamp, to: Timestamp) -> Result<(), QuestionError> {
     if from < to {
         return Ok(());
     }
     Err(QuestionError::Nonsense(format!("from ({from}) must be before to ({to})")))
+}
+
+/// The store this daemon runs with.
+#[derive(Debug, Clone)]
+pub enum Store {
+    Embedded(embedded::Embedded),
+    Influx(influx::Asker),
+}
+
+impl Store {
+    /// One series: its points, or windows of them.
+    pub async fn windows(&self, query: SeriesQuery) -> Result<Series, QuestionError> {
+        match self {
+            Self::Embedded(store) => store.windows(query).await,
+            Self::Influx(store) => store.windows(&query).await,
+        }
+    }
+
+    /// Hourly windows of many series; one list a path, in the order asked.
+    pub async fn hourly(&self, query: HourlyQuery) -> Result<Vec<Vec<Window>>, QuestionError> {
+        match self {
+            Self::Embedded(store) => store.hourly(query).await,
+            Self::Influx(store) => {
+                query.check()?;
+                let mut all = Vec::new();
+                for series in query.series() {
+                    all.push(match store.windows(&series).await? {
+                        Series::Windows(windows) => windows,
+                        Series::Points(points) => windows_of(points, HOUR),
+                    });
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    /// The newest value of each metric of a device; empty for a device never heard of.
+    pub async fn latest(&self, path: &str, profile: &str) -> Result<Vec<Latest>, QuestionError> {
+        match self {
+            Self::Embedded(store) => store.latest(path.to_owned()).await,
+            Self::Influx(store) => store.latest(path, profile).await,
+        }
+    }
 }
