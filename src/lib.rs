@@ -14,6 +14,7 @@ pub mod journal;
 pub mod decode;
 pub mod follow;
 pub mod store;
+pub mod notify;
 pub mod telemetry;
 pub mod alert;
 pub mod stages;

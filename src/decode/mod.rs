@@ -1,8 +1,39 @@
 //! From messages to readings, or to a rejection that says what to mend.
+//!
+//! ```text
+//! message ─ topic ─▶ whose, which kind ─ body (json, cbor) ─▶ draft ─ past ─▶ repeat, gap ─ place ─▶ readings
+//!                └────────────────┴──────── rejections ────────┴──────────────────────────┘
+//! ```
+//! [`Decoder`] takes the past from its memory of every device, [`again`] from [`Annotations`];
+//! everything else they share. No clock is read: the time is the message's receipt.
 
+mod contract;
 mod rejection;
+mod cure;
+mod reply;
+mod decoder;
+mod message;
+mod topic;
+mod token;
+mod json;
+mod cbor;
+mod draft;
+mod body;
+mod value;
+mod statement;
+mod past;
+mod once;
+mod place;
+mod show;
+mod personal;
+#[cfg(test)]
+mod tests;
 
+pub use contract::Contract;
+pub use decoder::{Decoder, again};
 pub use rejection::{Code, Rejection};
+pub use reply::{ReplyLimit, rejected_reply};
+pub use topic::rejected_topic;
 
 use std::{sync::Arc, time::Duration};
 
@@ -93,7 +124,8 @@ pub struct Extra {
     pub found: String,
 }
 
-/// Messages of a device that never came: `missing` numbers skipped before `seq`.
+/// Messages of a device that never came: `missing` numbers below `seq` are given up, as 64 later ones
+/// came or the device started twice since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     pub device: Slot,
@@ -104,17 +136,19 @@ pub struct Gap {
 
 /// Decisions of decoding that depend on what came before, kept beside the group so that a reader
 /// that lags comes to the same result without the state ([`Decoded`] is a pure function of the
-/// messages, the registry and these).
+/// messages, the registry and these). Each list is in order of the messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     /// Indexes of messages that are repeats.
     pub repeats: Vec<u32>,
     /// Messages placed by uptime: index, and when the device had started (ms since 1970).
     pub booted: Vec<(u32, Timestamp)>,
+    /// Messages that made known that others never came: index, and how many ([`Gap::missing`]).
+    pub gaps: Vec<(u32, u64)>,
 }
 
 impl Annotations {
     pub fn is_empty(&self) -> bool {
-        self.repeats.is_empty() && self.booted.is_empty()
+        self.repeats.is_empty() && self.booted.is_empty() && self.gaps.is_empty()
     }
 }

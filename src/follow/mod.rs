@@ -26,7 +26,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    decode::{Annotations, Decoded},
+    decode::{Annotations, Decoded, Decoder},
     journal::{Group, Journal, Messages, ReadError},
     registry::Registry,
     telemetry::Counters,
@@ -70,6 +70,25 @@ pub trait Decode: Send + 'static {
     fn changed_state(&mut self, registry: &Registry) -> Vec<(String, Vec<u8>)>;
 
     fn restore(&mut self, rows: Vec<(String, Vec<u8>)>, registry: &Registry);
+}
+
+impl Decode for Decoder {
+    fn decode(
+        &mut self,
+        group: u64,
+        messages: &Messages,
+        registry: &Arc<Registry>,
+    ) -> (Decoded, Annotations) {
+        self.decode(group, messages, registry)
+    }
+
+    fn changed_state(&mut self, registry: &Registry) -> Vec<(String, Vec<u8>)> {
+        self.changed_state(registry)
+    }
+
+    fn restore(&mut self, rows: Vec<(String, Vec<u8>)>, registry: &Registry) {
+        self.restore(rows, registry);
+    }
 }
 
 /// Goes on from where the decoder's memory was saved; ends when `appended` closes.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! notes = crc:u32le  count:varint (step:varint)*  count:varint (step:varint  booted:i64le)*
+//!         count:varint (step:varint  missing:varint)*
 //! step  = index minus the index before it, because most of them are small
 //! ```
 
@@ -9,7 +10,7 @@ use super::record::{push_varint, read_varint};
 use crate::{decode::Annotations, reading::Timestamp};
 
 pub(super) fn write(annotations: &Annotations) -> Vec<u8> {
-    let Annotations { repeats, booted } = annotations;
+    let Annotations { repeats, booted, gaps } = annotations;
     let mut bytes = vec![0; 4];
     push_count(&mut bytes, repeats.len());
     let mut before = 0;
@@ -22,6 +23,13 @@ pub(super) fn write(annotations: &Annotations) -> Vec<u8> {
     for (index, booted) in booted {
         push_varint(&mut bytes, u64::from(index.wrapping_sub(before)));
         bytes.extend_from_slice(&booted.0.to_le_bytes());
+        before = *index;
+    }
+    push_count(&mut bytes, gaps.len());
+    before = 0;
+    for (index, missing) in gaps {
+        push_varint(&mut bytes, u64::from(index.wrapping_sub(before)));
+        push_varint(&mut bytes, *missing);
         before = *index;
     }
     if let Some((sum, body)) = bytes.split_first_chunk_mut::<4>() {
@@ -50,6 +58,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Annotations> {
         *rest = after;
         annotations.booted.push((before, Timestamp(i64::from_le_bytes(*booted))));
     }
+    before = 0;
+    for _ in 0..read_varint(rest)? {
+        before = read_index(rest, before)?;
+        annotations.gaps.push((before, read_varint(rest)?));
+    }
     rest.is_empty().then_some(annotations)
 }
 
@@ -70,9 +83,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn annotations_are_read_back(repeats in any::<Vec<u32>>(), booted in any::<Vec<(u32, i64)>>()) {
+        fn annotations_are_read_back(
+            repeats in any::<Vec<u32>>(),
+            booted in any::<Vec<(u32, i64)>>(),
+            gaps in any::<Vec<(u32, u64)>>(),
+        ) {
             let booted = booted.into_iter().map(|(index, at)| (index, Timestamp(at))).collect();
-            let annotations = Annotations { repeats, booted };
+            let annotations = Annotations { repeats, booted, gaps };
             prop_assert_eq!(read(&write(&annotations)), Some(annotations));
         }
 

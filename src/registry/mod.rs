@@ -7,6 +7,7 @@ mod build;
 mod load;
 mod opens;
 mod rules;
+mod sample;
 mod written;
 
 pub use load::load;

@@ -119,7 +119,11 @@ async fn a_reader_nobody_names_any_more_holds_nothing() {
 }
 
 fn notes(index: u32) -> Annotations {
-    Annotations { repeats: vec![index], booted: vec![(index + 1, Timestamp(7))] }
+    Annotations {
+        repeats: vec![index],
+        booted: vec![(index + 1, Timestamp(7))],
+        gaps: vec![(index, 3)],
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,308 @@
+//! Notices that wait to be sent: a table beside the alerts, so that a transition and its notices
+//! are written in one transaction.
+//!
+//! ```text
+//! waiting ─▶ sent          the target confirmed it
+//!    │ └───▶ set_aside     the target will never take it, or it is too old; kept for a person
+//!    └─ a failure: attempts + 1, due later
+//! ```
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use tokio::task;
+
+use crate::reading::Timestamp;
+
+/// The file of alerts, in `data_dir`.
+pub const FILE: &str = "alerts.sqlite";
+
+/// Sent notices are kept this long, so that a replay does not put them there again.
+const KEEP_SENT: Duration = Duration::from_hours(24 * 30);
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS outbox (
+        id        TEXT NOT NULL,
+        channel   TEXT NOT NULL,
+        alert     TEXT NOT NULL,
+        kind      TEXT NOT NULL,
+        at        INTEGER NOT NULL,
+        body      TEXT NOT NULL,
+        state     TEXT NOT NULL DEFAULT 'waiting',
+        attempts  INTEGER NOT NULL DEFAULT 0,
+        due       INTEGER NOT NULL DEFAULT 0,
+        reason    TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (id, channel)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (channel, at) WHERE state = 'waiting';
+    CREATE INDEX IF NOT EXISTS outbox_alert ON outbox (alert, channel);
+";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Firing,
+    Resolved,
+}
+
+impl Kind {
+    /// As in the body's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "alert.firing",
+            Self::Resolved => "alert.resolved",
+        }
+    }
+}
+
+/// One message about one alert, for one channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Notice<'a> {
+    /// The same for the same transition of the same alert, however often it is replayed.
+    pub id: &'a str,
+    pub alert: &'a str,
+    pub kind: Kind,
+    pub channel: &'a str,
+    pub at: Timestamp,
+    /// The JSON a webhook gets.
+    pub body: &'a str,
+}
+
+/// A notice to be sent now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub id: String,
+    pub alert: String,
+    pub at: Timestamp,
+    pub body: String,
+    pub attempts: u32,
+}
+
+/// How the outbox of one channel stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub waiting: u64,
+    pub set_aside: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the outbox in {FILE} does not answer: {0}")]
+pub struct OutboxError(String);
+
+impl From<rusqlite::Error> for OutboxError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<task::JoinError> for OutboxError {
+    fn from(ended: task::JoinError) -> Self {
+        Self(ended.to_string())
+    }
+}
+
+/// Makes the table if it is not there.
+pub fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SCHEMA)
+}
+
+/// Puts a notice there, once for its id and channel; `false` when it was there already, or when it
+/// would tell the end of something whose beginning nobody on this channel was told.
+pub fn put(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Result<bool> {
+    if notice.kind == Kind::Resolved && !was_told(transaction, notice)? {
+        return Ok(false);
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO outbox (id, channel, alert, kind, at, body) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    let Notice { id, alert, kind, channel, at, body } = notice;
+    Ok(insert.execute(params![id, channel, alert, kind.as_str(), at.0, body])? > 0)
+}
+
+fn was_told(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Result<bool> {
+    let mut told = transaction.prepare_cached(
+        "SELECT 1 FROM outbox WHERE alert = ? AND channel = ? AND kind = ? LIMIT 1",
+    )?;
+    told.exists(params![notice.alert, notice.channel, Kind::Firing.as_str()])
+}
+
+/// A connection of its own to the file of alerts.
+#[derive(Debug, Clone)]
+pub struct Outbox(Arc<Mutex<Connection>>);
+
+impl Outbox {
+    pub fn open(data_dir: &Path) -> Result<Self, OutboxError> {
+        let connection = Connection::open(data_dir.join(FILE))?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        create(&connection)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    /// The oldest notices that are due, at most one of an alert: its end waits for its beginning.
+    pub async fn due(
+        &self,
+        channel: &str,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Waiting>, OutboxError> {
+        let channel = channel.to_owned();
+        self.with(move |connection| due(connection, &channel, now, most)).await
+    }
+
+    /// When the next one is due, if any waits.
+    pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, OutboxError> {
+        let channel = channel.to_owned();
+        self.with(move |connection| {
+            let sql = "SELECT min(due) FROM outbox WHERE channel = ? AND state = 'waiting'";
+            let due = connection.query_row(sql, [channel], |row| row.get::<_, Option<i64>>(0));
+            Ok(due.optional()?.flatten().map(Timestamp))
+        })
+        .await
+    }
+
+    /// The target confirmed it.
+    pub async fn sent(&self, id: &str, channel: &str, now: Timestamp) -> Result<(), OutboxError> {
+        let (id, channel) = (id.to_owned(), channel.to_owned());
+        self.with(move |connection| {
+            let sql = "UPDATE outbox SET state = 'sent', attempts = attempts + 1, reason = '' \
+                       WHERE id = ? AND channel = ?";
+            connection.execute(sql, params![id, channel])?;
+            let old = "DELETE FROM outbox WHERE channel = ? AND state = 'sent' AND at < ?";
+            connection.execute(old, params![channel, (now - KEEP_SENT).0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// It did not get there; try again at `due`.
+    pub async fn failed(
+        &self,
+        id: &str,
+        channel: &str,
+        due: Timestamp,
+        reason: &str,
+    ) -> Result<(), OutboxError> {
+        let (id, channel, reason) = (id.to_owned(), channel.to_owned(), reason.to_owned());
+        self.with(move |connection| {
+            let sql = "UPDATE outbox SET attempts = attempts + 1, due = ?, reason = ? \
+                       WHERE id = ? AND channel = ?";
+            connection.execute(sql, params![due.0, reason, id, channel]).map(drop)
+        })
+        .await
+    }
+
+    /// It will never be sent; kept for a person to look at.
+    pub async fn set_aside(
+        &self,
+        id: &str,
+        channel: &str,
+        reason: &str,
+    ) -> Result<(), OutboxError> {
+        let (id, channel, reason) = (id.to_owned(), channel.to_owned(), reason.to_owned());
+        self.with(move |connection| {
+            let sql = "UPDATE outbox SET state = 'set_aside', attempts = attempts + 1, reason = ? \
+                       WHERE id = ? AND channel = ?";
+            connection.execute(sql, params![reason, id, channel]).map(drop)
+        })
+        .await
+    }
+
+    pub async fn standing(&self, channel: &str) -> Result<Standing, OutboxError> {
+        let channel = channel.to_owned();
+        self.with(move |connection| {
+            let sql = "SELECT count(*) FILTER (WHERE state = 'waiting'), \
+                       count(*) FILTER (WHERE state = 'set_aside') FROM outbox WHERE channel = ?";
+            let count = |row: &rusqlite::Row<'_>, column| {
+                row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0))
+            };
+            connection.query_row(sql, [channel], |row| {
+                Ok(Standing { waiting: count(row, 0)?, set_aside: count(row, 1)? })
+            })
+        })
+        .await
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        let connection = Arc::clone(&self.0);
+        let done = task::spawn_blocking(move || {
+            work(&connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        Ok(done.await??)
+    }
+}
+
+fn due(
+    connection: &Connection,
+    channel: &str,
+    now: Timestamp,
+    most: u32,
+) -> rusqlite::Result<Vec<Waiting>> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, alert, at, body, attempts FROM outbox AS notice \
+         WHERE channel = ?1 AND state = 'waiting' AND due <= ?2 AND NOT EXISTS ( \
+             SELECT 1 FROM outbox AS before WHERE before.alert = notice.alert \
+             AND before.channel = ?1 AND before.state = 'waiting' \
+             AND (before.at, before.kind) < (notice.at, notice.kind)) \
+         ORDER BY at LIMIT ?3",
+    )?;
+    let rows = select.query_map(params![channel, now.0, most], |row| {
+        Ok(Waiting {
+            id: row.get(0)?,
+            alert: row.get(1)?,
+            at: Timestamp(row.get(2)?),
+            body: row.get(3)?,
+            attempts: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice<'a>(id: &'a str, alert: &'a str, kind: Kind, at: i64) -> Notice<'a> {
+        Notice { id, alert, kind, channel: "hook", at: Timestamp(at), body: "{}" }
+    }
+
+    fn put_all(folder: &Path, notices: &[Notice<'_>]) -> Vec<bool> {
+        let mut connection = Connection::open(folder.join(FILE)).unwrap();
+        create(&connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let put = notices.iter().map(|notice| put(&transaction, notice).unwrap()).collect();
+        transaction.commit().unwrap();
+        put
+    }
+
+    #[tokio::test]
+    async fn a_notice_is_put_once_and_its_end_only_behind_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let firing = notice("a.firing", "a", Kind::Firing, 1);
+        let resolved = notice("a.resolved", "a", Kind::Resolved, 1);
+        let unheard = notice("b.resolved", "b", Kind::Resolved, 2);
+        assert_eq!(
+            put_all(folder.path(), &[firing, firing, resolved, unheard]),
+            [true, false, true, false]
+        );
+
+        let outbox = Outbox::open(folder.path()).unwrap();
+        let due = |now| outbox.due("hook", Timestamp(now), 10);
+        let ids = |waiting: Vec<Waiting>| waiting.into_iter().map(|w| w.id).collect::<Vec<_>>();
+        assert_eq!(ids(due(5).await.unwrap()), ["a.firing"]);
+        outbox.failed("a.firing", "hook", Timestamp(9), "503").await.unwrap();
+        assert_eq!(ids(due(5).await.unwrap()), [""; 0], "the end waits with the beginning");
+        outbox.sent("a.firing", "hook", Timestamp(9)).await.unwrap();
+        assert_eq!(ids(due(9).await.unwrap()), ["a.resolved"]);
+        outbox.set_aside("a.resolved", "hook", "410").await.unwrap();
+        assert_eq!(outbox.standing("hook").await.unwrap(), Standing { waiting: 0, set_aside: 1 });
+        assert_eq!(put_all(folder.path(), &[firing, resolved]), [false, false], "a replay");
+    }
+}
