@@ -93,12 +93,15 @@ impl<'a> Cbor<'a> {
 
     fn number(&mut self, kind: Type, seconds: bool) -> Result<Token<'a>, Flaw> {
         let number = if matches!(kind, Type::F16 | Type::F32 | Type::F64) {
-            Number::Float(self.read(Decoder::f64)? * if seconds { 1000.0 } else { 1.0 })
+            Number::Float(self.read(Decoder::f64)?)
         } else {
             let whole = i128::from(self.read(Decoder::int)?);
-            Number::Whole(whole * if seconds { 1000 } else { 1 })
+            let below =
+                i64::try_from(whole).map_or(Number::Float(f64::NEG_INFINITY), Number::Negative);
+            u64::try_from(whole).map_or(below, Number::Whole)
         };
-        Ok(Token::Number(number))
+        let milliseconds = |number: Number<'_>| Number::Float(number.as_float() * 1000.0);
+        Ok(Token::Number(if seconds { milliseconds(number) } else { number }))
     }
 }
 

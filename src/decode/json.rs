@@ -66,18 +66,6 @@ impl<'a> Json<'a> {
         Flaw::garbled(found, expected)
     }
 
-    /// The word that stands here, if it is one of these.
-    fn word(&mut self, words: &[&str]) -> Option<&'a str> {
-        let rest = self.text.get(self.at..)?;
-        let length = rest
-            .bytes()
-            .position(|byte| !byte.is_ascii_alphanumeric() && byte != b'-')
-            .unwrap_or(rest.len());
-        let word = rest.get(..length).filter(|word| words.contains(word))?;
-        self.at += length;
-        Some(word)
-    }
-
     fn digits(&mut self) -> Result<(), Flaw> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -114,17 +102,25 @@ impl<'a> Json<'a> {
     }
 
     fn not_finite(&mut self) -> Result<Token<'a>, Flaw> {
-        let word = self.word(NOT_FINITE);
-        word.map(|word| Token::Number(Number::Written(word))).ok_or_else(|| self.flaw("a value"))
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let end = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let word = rest.get(..end).filter(|word| NOT_FINITE.contains(word));
+        let word = word.ok_or_else(|| self.flaw("a value"))?;
+        self.at += end;
+        Ok(Token::Number(Number::Written(word)))
     }
 
     fn literal(&mut self) -> Result<Token<'a>, Flaw> {
-        match self.word(&["true", "false", "null"]) {
-            Some("true") => Ok(Token::State(true)),
-            Some("false") => Ok(Token::State(false)),
-            Some(_) => Ok(Token::Null),
-            None => self.not_finite(),
-        }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let (length, token) = match rest {
+            [b't', b'r', b'u', b'e', ..] => (4, Token::State(true)),
+            [b'f', b'a', b'l', b's', b'e', ..] => (5, Token::State(false)),
+            [b'n', b'u', b'l', b'l', ..] => (4, Token::Null),
+            _ => return self.not_finite(),
+        };
+        self.at += length;
+        Ok(token)
     }
 
     /// Reads a text; the opening quote is here.

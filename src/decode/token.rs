@@ -24,7 +24,8 @@ pub(super) enum Token<'a> {
 pub(super) enum Number<'a> {
     /// JSON: the grammar was checked, or it is one of the words for what is not finite.
     Written(&'a str),
-    Whole(i128),
+    Whole(u64),
+    Negative(i64),
     Float(f64),
 }
 
@@ -102,8 +103,11 @@ impl Number<'_> {
     /// As a float; infinite or not a number where a float cannot hold it.
     pub(super) fn as_float(self) -> f64 {
         match self {
-            Self::Written(text) => text.parse().unwrap_or(f64::NAN),
+            Self::Written(text) => {
+                short_decimal(text).or_else(|| text.parse().ok()).unwrap_or(f64::NAN)
+            }
             Self::Whole(whole) => float(whole),
+            Self::Negative(below) => -float(below.unsigned_abs()),
             Self::Float(float) => float,
         }
     }
@@ -113,6 +117,7 @@ impl Number<'_> {
         match self {
             Self::Written(text) => text.parse().ok().or_else(|| whole(self.as_float())),
             Self::Whole(whole) => i64::try_from(whole).ok(),
+            Self::Negative(below) => Some(below),
             Self::Float(float) => whole(float),
         }
     }
@@ -121,7 +126,8 @@ impl Number<'_> {
     pub(super) fn as_count(self) -> Option<u64> {
         match self {
             Self::Written(text) => text.parse().ok(),
-            Self::Whole(whole) => u64::try_from(whole).ok(),
+            Self::Whole(whole) => Some(whole),
+            Self::Negative(_) => None,
             Self::Float(float) => {
                 (float.fract() == 0.0).then(|| whole(float)).flatten()?.try_into().ok()
             }
@@ -129,8 +135,32 @@ impl Number<'_> {
     }
 }
 
+const TENS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/// What sensors mostly say: up to nine digits, a point among them or not. Both parts are exact as
+/// floats, so their quotient is the float nearest to what is written.
+fn short_decimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.len() > 10 {
+        return None;
+    }
+    let (mut number, mut places, mut pointed) = (0_u32, 0_usize, false);
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number.checked_mul(10)?.checked_add(u32::from(byte - b'0'))?;
+                places += usize::from(pointed);
+            }
+            b'.' => pointed = true,
+            _ => return None,
+        }
+    }
+    let float = f64::from(number) / TENS.get(places)?;
+    Some(if digits.len() == text.len() { float } else { -float })
+}
+
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "floats are what we keep")]
-fn float(whole: i128) -> f64 {
+fn float(whole: u64) -> f64 {
     whole as f64
 }
 
@@ -147,6 +177,7 @@ impl Token<'_> {
             Self::State(state) => state.to_string(),
             Self::Number(Number::Written(text)) => (*text).to_owned(),
             Self::Number(Number::Whole(whole)) => whole.to_string(),
+            Self::Number(Number::Negative(below)) => below.to_string(),
             Self::Number(Number::Float(float)) => float.to_string(),
             Self::Text(text) => return show::quoted(text),
             Self::Bytes => "a byte string".to_owned(),
@@ -154,5 +185,33 @@ impl Token<'_> {
             Self::Array => "an array".to_owned(),
         };
         show::cut(&found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_the_floats_that_are_meant(text in r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?") {
+            let meant: f64 = text.parse().unwrap();
+            let float = Number::Written(&text).as_float();
+            prop_assert_eq!(float.to_bits(), meant.to_bits(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_short_decimal_is_read_as_well() {
+        for text in
+            ["1e3", "123456789012", "-0", "0.1234567890123", "4294967296.0", "-1e-400", "1E+2"]
+        {
+            let meant: f64 = text.parse().unwrap();
+            assert_eq!(Number::Written(text).as_float().to_bits(), meant.to_bits(), "{text}");
+        }
+        assert!(Number::Written("NaN").as_float().is_nan());
+        assert!(Number::Written("1e400").as_float().is_infinite());
     }
 }

@@ -6,6 +6,7 @@ mod vectors;
 mod laws;
 mod fuzz;
 mod groups;
+mod profiles;
 
 use std::sync::Arc;
 
