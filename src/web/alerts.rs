@@ -7,10 +7,12 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::alert::Alert;
+
 use super::{
-    Alert, App, Which,
+    App, Which,
     error::{Body, Error},
-    query,
+    openapi, query,
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,7 +38,7 @@ fn usual() -> usize {
 
 /// Alerts, the newest first.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(Ask),
-    responses((status = 200, body = [Alert]), (status = 400, body = Body), (status = 503, body = Body)))]
+    responses((status = 200, body = [openapi::Alert]), (status = 400, body = Body), (status = 503, body = Body)))]
 pub(super) async fn list(
     State(app): State<App>,
     query::Asked(ask): query::Asked<Ask>,
@@ -52,7 +54,7 @@ pub(super) async fn list(
 
 /// One alert.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id", Path)),
-    responses((status = 200, body = Alert), (status = 404, body = Body), (status = 503, body = Body)))]
+    responses((status = 200, body = openapi::Alert), (status = 404, body = Body), (status = 503, body = Body)))]
 pub(super) async fn one(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -2,13 +2,12 @@
 
 use std::{fmt, pin::Pin};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    reading::Timestamp,
-    rule::{Severity, Text},
-    store::{QuestionError, Series, SeriesQuery},
+    alert::Alert,
+    store::{QuestionError, Series, SeriesQuery, Store},
 };
 
 /// An answer that takes its time.
@@ -17,6 +16,12 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A store that can be asked for a series.
 pub trait Questions: fmt::Debug + Send + Sync {
     fn series(&self, query: SeriesQuery) -> Answer<'_, Result<Series, QuestionError>>;
+}
+
+impl Questions for Store {
+    fn series(&self, query: SeriesQuery) -> Answer<'_, Result<Series, QuestionError>> {
+        Box::pin(self.windows(query))
+    }
 }
 
 /// The record of alerts.
@@ -34,40 +39,4 @@ pub enum Which {
     Open,
     /// Those that are over, too.
     All,
-}
-
-/// One rule that holds for one device.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Alert {
-    pub id: String,
-    pub rule: String,
-    #[schema(value_type = String, example = "critical")]
-    pub severity: Severity,
-    pub state: AlertState,
-    pub district: String,
-    pub station: String,
-    pub device: String,
-    /// When it began to hold, ms since 1970.
-    #[schema(value_type = i64)]
-    pub since: Timestamp,
-    /// The value that raised it, where one did: a number, a boolean or a word.
-    #[schema(value_type = Option<f64>)]
-    pub value: Option<serde_json::Value>,
-    #[schema(value_type = super::openapi::Text)]
-    pub says: Text,
-    /// What to do.
-    #[serde(rename = "do")]
-    #[schema(value_type = super::openapi::Text)]
-    pub cure: Text,
-    /// What to bring.
-    pub bring: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertState {
-    Pending,
-    Firing,
-    Acknowledged,
-    Resolved,
 }

@@ -17,7 +17,7 @@ mod series;
 mod standing;
 mod stations;
 
-pub use asks::{Alert, AlertState, Alerts, Answer, Questions, Which};
+pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
 pub use routes::router;
 

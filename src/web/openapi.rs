@@ -26,11 +26,39 @@ use crate::live::ReadingEvent;
 struct Document;
 
 /// A text in both languages.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "only describes `rule::Text`")]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Text {
     en: String,
     zh: String,
+}
+
+/// One rule that holds for one device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Alert {
+    id: String,
+    rule: String,
+    /// `info`, `minor`, `major` or `critical`.
+    severity: String,
+    /// `pending`, `firing`, `acknowledged` or `resolved`.
+    state: String,
+    district: String,
+    station: String,
+    device: String,
+    /// When the breach began, ms since 1970.
+    since: i64,
+    /// The value that raised it, where one did: a number, a boolean or a word.
+    #[schema(value_type = Option<f64>)]
+    value: Option<serde_json::Value>,
+    says: Text,
+    /// What to do.
+    #[serde(rename = "do")]
+    cure: Text,
+    /// What to bring.
+    bring: Vec<String>,
+    /// When it was resolved; left out while it is not.
+    ended: Option<i64>,
+    /// Why it ended without getting better: `removed`, or `{"confirmed":{"by":…}}`.
+    reason: Option<serde_json::Value>,
 }
 
 /// Points without `window`, windows with it.

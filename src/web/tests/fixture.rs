@@ -10,6 +10,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alert::{Alert, Measured, Standing},
     clock::{Clock, Hand},
     decode::{Code, Decoded, Rejection},
     device::{Metric, MetricKind, Profile},
@@ -21,7 +22,7 @@ use crate::{
     telemetry::{Counters, Readiness},
 };
 
-use super::super::{Alert, AlertState, Alerts, Answer, App, Questions, Which, run};
+use super::super::{Alerts, Answer, App, Questions, Which, run};
 
 /// 2026-01-01T00:00:00Z
 pub(super) const START: Timestamp = Timestamp(1_767_225_600_000);
@@ -137,7 +138,7 @@ pub(super) fn rejected(registry: &Arc<Registry>, code: Code, path: &str) -> Deco
     Decoded { registry: Arc::clone(registry), rejections: vec![rejection], ..Decoded::default() }
 }
 
-pub(super) fn alert(id: &str, station: &str, severity: Severity, state: AlertState) -> Alert {
+pub(super) fn alert(id: &str, station: &str, severity: Severity, state: Standing) -> Alert {
     Alert {
         id: id.into(),
         rule: "too_warm".into(),
@@ -147,10 +148,12 @@ pub(super) fn alert(id: &str, station: &str, severity: Severity, state: AlertSta
         station: station.into(),
         device: "fridge-0".into(),
         since: START,
-        value: Some(9.5.into()),
+        value: Some(Measured::Number(9.5)),
         says: text("Fridge at 9.5 °C", "冰箱温度 9.5 °C"),
         cure: text("Check the door.", "检查柜门。"),
         bring: vec!["thermometer".into()],
+        ended: None,
+        reason: None,
     }
 }
 
@@ -180,7 +183,7 @@ pub(super) struct Record(pub(super) Mutex<Result<Vec<Alert>, String>>);
 
 impl Alerts for Record {
     fn list(&self, which: Which) -> Answer<'_, Result<Vec<Alert>, String>> {
-        let open = move |alert: &Alert| which == Which::All || alert.state == AlertState::Firing;
+        let open = move |alert: &Alert| which == Which::All || alert.state == Standing::Firing;
         let all = self.0.lock().unwrap().clone();
         Box::pin(async move { Ok(all?.into_iter().filter(open).collect()) })
     }

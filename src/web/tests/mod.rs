@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{AlertState, document, routes};
-use crate::{decode::Code, rule::Severity};
+use super::{document, routes};
+use crate::{alert::Standing, decode::Code, rule::Severity};
 use fixture::{START, Town, alert, reading, rejected};
 
 #[test]
@@ -33,9 +33,9 @@ async fn stations_show_how_they_stand() {
         START + Duration::from_mins(15),
     ));
     *town.alerts.0.lock().unwrap() = Ok(vec![
-        alert("a", "s0", Severity::Minor, AlertState::Firing),
-        alert("b", "s0", Severity::Major, AlertState::Firing),
-        alert("c", "s0", Severity::Critical, AlertState::Resolved),
+        alert("a", "s0", Severity::Minor, Standing::Firing),
+        alert("b", "s0", Severity::Major, Standing::Firing),
+        alert("c", "s0", Severity::Critical, Standing::Resolved),
     ]);
     town.hand.set(START + Duration::from_mins(20));
     let (status, stations) = town.ask("/api/v1/stations").await;
@@ -144,9 +144,9 @@ async fn every_error_says_what_is_wrong_and_what_to_do() {
 async fn alerts_come_in_pages_and_one_by_one() {
     let town = Town::of(2, 1).await;
     *town.alerts.0.lock().unwrap() = Ok(vec![
-        alert("a", "s0", Severity::Major, AlertState::Firing),
-        alert("b", "s1", Severity::Major, AlertState::Firing),
-        alert("c", "s0", Severity::Minor, AlertState::Resolved),
+        alert("a", "s0", Severity::Major, Standing::Firing),
+        alert("b", "s1", Severity::Major, Standing::Firing),
+        alert("c", "s0", Severity::Minor, Standing::Resolved),
     ]);
     for (asked, expected) in [
         ("", vec!["a", "b"]),
@@ -280,7 +280,7 @@ async fn events_tell_what_happens_and_only_what_was_asked_for() {
         town.live.apply(&reading(&town.registry, path, 4.5, START));
         town.live.apply(&rejected(&town.registry, Code::WrongType, path));
     }
-    town.live.announce_alert("putuo/s1", &alert("a", "s1", Severity::Major, AlertState::Firing));
+    town.live.announce_alert("putuo/s1", &alert("a", "s1", Severity::Major, Standing::Firing));
     let mut kinds: Vec<_> = events(&mut all, 5).await.into_iter().map(|(kind, _)| kind).collect();
     kinds.sort();
     assert_eq!(kinds, ["alert", "reading", "reading", "rejection", "rejection"]);
