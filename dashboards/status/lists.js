@@ -104,6 +104,7 @@ export function rejections(state) {
     labelled("at", el("code", null, one.path || word("whole"))),
     one.found ? labelled("found", el("code", null, one.found)) : null,
     one.expected ? labelled("expected", one.expected) : null,
+    one.cure ? labelled("do", say(one.cure)) : null,
     one.head ? labelled("payload", el("code", null, one.head)) : null));
   fill(id("rejections-list"), list.length ? list : [none]);
 }

@@ -13,6 +13,7 @@ use crate::{
     decode::{Code, Rejection},
     reading::{Slot, Timestamp},
     registry::Registry,
+    rule::Text,
 };
 
 use super::quarantine::shown;
@@ -42,6 +43,9 @@ pub struct Refused {
     pub expected: String,
     /// All of it in one line.
     pub says: String,
+    /// What to do about it.
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    pub cure: Text,
     /// Size of the payload in bytes.
     pub size: u64,
     /// The beginning of the payload; texts and long numbers are masked.
@@ -68,6 +72,7 @@ impl Refused {
             found: open(&rejection.found),
             expected: rejection.expected.clone(),
             says,
+            cure: rejection.code.cure(),
             size: rejection.size,
             head: if personal { String::new() } else { shown(&rejection.head) },
         }

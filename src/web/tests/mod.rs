@@ -183,10 +183,11 @@ async fn a_firmware_author_sees_what_was_refused_and_how_to_register_a_device() 
         "code": "wrong_type", "at": START.0, "device": "putuo/s0/fridge-0",
         "topic": "waystation/v1/putuo/s0/fridge-0/telemetry", "path": "/temp_c",
         "found": "\"warm\"", "expected": "a number",
-        "says": "temp_c: expected a number, found \"warm\"", "size": 17,
+        "says": "temp_c: expected a number, found \"warm\"", "size": 17, "cure": of_device[0]["cure"],
         "head": "{\"temp_c\":\"…\"}",
     }]);
     assert_eq!(of_device, expected);
+    assert!(of_device[0]["cure"]["zh"].is_string());
     let (_, unknown) = town.ask("/api/v1/devices/unknown").await;
     for (device, lines) in [
         (
