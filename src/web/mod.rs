@@ -4,6 +4,7 @@
 mod adopt;
 mod alerts;
 mod asks;
+mod door;
 mod error;
 mod events;
 mod format;
@@ -28,6 +29,7 @@ use tokio::{net::TcpListener, sync::watch, time};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::door::Door;
 use crate::{
     clock::Clock,
     live::Live,
@@ -56,10 +58,15 @@ impl App {
     }
 }
 
+/// Connections at once; each page holds two, or three while a station is open.
+const CONNECTIONS: usize = 1000;
+/// A connection on which nothing moves for this long ends; live streams say something sooner.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Answers until it is told to stop; listeners of the live stream are sent home, others may finish.
 pub async fn run(listener: TcpListener, app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let router = router(app, &stop);
-    let serving = axum::serve(listener, router)
+    let serving = axum::serve(Door::new(listener, CONNECTIONS, PATIENCE), router)
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     let too_late = async {
