@@ -208,6 +208,12 @@ pub(super) fn device(db: &Connection, path: &str) -> rusqlite::Result<Option<u32
     db.prepare_cached(sql)?.query_row([path], |row| row.get(0)).optional()
 }
 
+/// All devices and their paths, in order of paths.
+pub(super) fn devices(db: &Connection) -> rusqlite::Result<Vec<(u32, String)>> {
+    let mut rows = db.prepare_cached("SELECT id, path FROM devices ORDER BY path")?;
+    rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 /// The first and the last day of which there is anything.
 pub(super) fn span(db: &Connection) -> rusqlite::Result<Option<(Day, Day)>> {
     type Ends = Option<(i64, i64)>;

@@ -30,10 +30,12 @@ mod answer;
 mod questions;
 mod keeper;
 mod stage;
+mod export;
 #[cfg(test)]
 mod tests;
 
 pub use disk::OpenError;
+pub use export::{ExportError, Exported, Filter, Format, export, progress_bar};
 pub use stage::{Feed, Limits, run};
 
 use std::{

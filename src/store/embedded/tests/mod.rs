@@ -2,6 +2,7 @@
 
 mod model;
 mod faults;
+mod export;
 mod stage;
 
 use std::{path::Path, sync::Arc, time::Duration};
