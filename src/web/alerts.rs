@@ -32,6 +32,8 @@ pub(super) struct Ask {
     offset: usize,
 }
 
+const PAGE_MAX: usize = 1000;
+
 fn usual() -> usize {
     100
 }
@@ -43,12 +45,15 @@ pub(super) async fn list(
     State(app): State<App>,
     query::Asked(ask): query::Asked<Ask>,
 ) -> Result<Json<Vec<Alert>>, Error> {
-    let alerts = app.alerts.list(ask.state).await.map_err(Error::alerts_unavailable)?;
+    let limit = ask.limit.min(PAGE_MAX);
+    // A station's alerts are picked out of all of them.
+    let most = if ask.station.is_some() { usize::MAX } else { ask.offset.saturating_add(limit) };
+    let alerts = app.alerts.list(ask.state, most).await.map_err(Error::alerts_unavailable)?;
     let of_station = |alert: &Alert| match ask.station.as_deref() {
         Some(path) => path.split_once('/') == Some((&alert.district, &alert.station)),
         None => true,
     };
-    let page = alerts.into_iter().filter(of_station).skip(ask.offset).take(ask.limit.min(1000));
+    let page = alerts.into_iter().filter(of_station).skip(ask.offset).take(limit);
     Ok(Json(page.collect()))
 }
 

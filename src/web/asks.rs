@@ -26,8 +26,8 @@ impl Questions for Store {
 
 /// The record of alerts.
 pub trait Alerts: fmt::Debug + Send + Sync {
-    /// The newest first. The error says why there is no answer now.
-    fn list(&self, which: Which) -> Answer<'_, Result<Vec<Alert>, String>>;
+    /// The newest first, and no more of them than `most`. The error says why there is no answer.
+    fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>>;
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>>;
 }
 

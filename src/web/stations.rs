@@ -154,7 +154,8 @@ type Open = HashMap<String, (u32, Severity), FixedState>;
 
 async fn open_alerts(app: &App) -> Result<Open, Error> {
     let mut open = Open::default();
-    let alerts = app.alerts.list(Which::Open).await.map_err(Error::alerts_unavailable)?;
+    let alerts =
+        app.alerts.list(Which::Open, usize::MAX).await.map_err(Error::alerts_unavailable)?;
     for alert in alerts {
         let path = format!("{}/{}", alert.district, alert.station);
         let (count, worst) = open.entry(path).or_insert((0, alert.severity));

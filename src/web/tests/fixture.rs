@@ -182,10 +182,10 @@ impl Questions for Store {
 pub(super) struct Record(pub(super) Mutex<Result<Vec<Alert>, String>>);
 
 impl Alerts for Record {
-    fn list(&self, which: Which) -> Answer<'_, Result<Vec<Alert>, String>> {
+    fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>> {
         let open = move |alert: &Alert| which == Which::All || alert.state == Standing::Firing;
         let all = self.0.lock().unwrap().clone();
-        Box::pin(async move { Ok(all?.into_iter().filter(open).collect()) })
+        Box::pin(async move { Ok(all?.into_iter().filter(open).take(most).collect()) })
     }
 
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>> {
