@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{
     block::{self, Damaged},
+    damage,
     disk::{self, Row},
     entry::{Day, Entry, NameId, settle},
     ints::Effort,
@@ -94,15 +95,25 @@ fn ensure_device(db: &Connection, device: &Device) -> rusqlite::Result<u32> {
 }
 
 fn add_part(db: &Connection, device: u32, of_day: &OfDay) -> rusqlite::Result<()> {
-    let mut entries: Vec<Entry> = of_day.entries.clone();
-    settle(&mut entries);
-    let block = block::write(&entries, Effort::Little);
     let (first, last) = part_range(of_day.day, device);
     let sql = "SELECT id FROM parts WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1";
     let newest: Option<i64> =
         db.prepare_cached(sql)?.query_row([first, last], |row| row.get(0)).optional()?;
-    let id = newest.map_or(first, |newest| newest + 1);
-    let sql = "INSERT INTO parts(id, block) VALUES(?, ?)";
+    let mut id = newest.map_or(first, |newest| newest + 1);
+    let mut entries: Vec<Entry> = Vec::new();
+    if id > last {
+        // Out of numbers: joins the last one, unless that cannot be read.
+        id = last;
+        let sql = "SELECT block FROM parts WHERE id = ?";
+        let block: Vec<u8> = db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        if let Err(Damaged) = block::read(&block, None, &mut entries) {
+            damage::set_aside(db, Row::Part(id), &block)?;
+        }
+    }
+    entries.extend_from_slice(&of_day.entries);
+    settle(&mut entries);
+    let block = block::write(&entries, Effort::Little);
+    let sql = "INSERT OR REPLACE INTO parts(id, block) VALUES(?, ?)";
     db.prepare_cached(sql)?.execute(params![id, block]).map(drop)
 }
 

@@ -21,6 +21,7 @@ use crate::{
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_mins(1);
+const CLOCK_SET_BACK: Duration = Duration::from_mins(1);
 const PART: &str = "store";
 
 pub(super) struct Keeper {
@@ -35,6 +36,7 @@ pub(super) struct Keeper {
     /// Frozen and not yet on disk.
     unwritten: Option<Arc<Table>>,
     retry: Option<(Timestamp, Duration)>,
+    tidy_is_next: bool,
 }
 
 /// A piece of blocking work.
@@ -68,8 +70,19 @@ impl Keeper {
         let with_parts = disk::days_with_parts(&store.writer().db)?;
         let tidy = Tidy::new(limits.retention, with_parts);
         let position = store.position;
-        let (waiting, unwritten, retry) = (None, None, None);
-        Ok(Self { store, limits, counters, readiness, tidy, position, waiting, unwritten, retry })
+        let (waiting, unwritten, retry, tidy_is_next) = (None, None, None, false);
+        Ok(Self {
+            store,
+            limits,
+            counters,
+            readiness,
+            tidy,
+            position,
+            waiting,
+            unwritten,
+            retry,
+            tidy_is_next,
+        })
     }
 
     /// The last group known to be on disk.
@@ -107,11 +120,16 @@ impl Keeper {
         {
             return None;
         }
-        if self.unwritten.is_some() || self.flush_is_due(now) {
+        let flush = self.unwritten.is_some() || self.flush_is_due(now);
+        // They take turns: in a flood a flush is always due, and days must be folded all the same.
+        if flush && !std::mem::replace(&mut self.tidy_is_next, flush) {
             return Some(self.flush(now));
         }
-        let task = self.tidy.next(now)?;
-        Some(Job { store: Arc::clone(&self.store), work: Work::Tidy(task) })
+        self.tidy_is_next = false;
+        if let Some(task) = self.tidy.next(now) {
+            return Some(Job { store: Arc::clone(&self.store), work: Work::Tidy(task) });
+        }
+        flush.then(|| self.flush(now))
     }
 
     /// Flushes what is left, when nothing more will come.
@@ -152,7 +170,10 @@ impl Keeper {
         self.waiting.is_some()
             || active.samples >= self.limits.samples
             || active.messages >= self.limits.messages
-            || active.since.is_some_and(|since| now.since(since) >= self.limits.age)
+            || active.since.is_some_and(|since| {
+                // A clock set back must not keep the table in memory until it is there again.
+                now.since(since) >= self.limits.age || since.since(now) > CLOCK_SET_BACK
+            })
     }
 
     fn flush(&mut self, now: Timestamp) -> Job {

@@ -50,8 +50,8 @@ impl Limits {
     pub fn of(settings: &settings::Settings) -> Self {
         Self {
             age: Duration::from_mins(65),
-            // 16 bytes each, and room for growing.
-            samples: 2_000_000,
+            // 16 bytes each and room for growing, twice while a flush is under way.
+            samples: 1_000_000,
             // A quarter of the journal if a message takes 256 bytes in it.
             messages: settings.journal.max_bytes.0 / 4 / 256,
             retention: settings.store.retention,

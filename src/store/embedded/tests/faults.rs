@@ -149,3 +149,15 @@ fn too_large_an_answer_names_the_cure() {
     assert_eq!(worked.windows(0, "temp_c", week, Duration::from_hours(24)).len(), 1);
     assert_eq!(worked.store.0.latest(&path(0)).unwrap()[0].value, Datum::State(true));
 }
+
+#[test]
+fn a_day_with_more_flushes_than_numbers_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut worked = with_three_days(dir.path());
+    let renumber = "UPDATE parts SET id = id | 65535 WHERE id >> 47 = 20000";
+    assert_eq!(worked.store.0.writer().db.execute(renumber, []).unwrap(), 1);
+    let late = [(0, "temp_c", START + 1, Value::Number(7.0))];
+    worked.keeper.take(group(4, &registry(), &late), Timestamp(0));
+    worked.flush().unwrap();
+    assert_eq!(numbers(&worked), [0.0, 7.0, 1.0, 2.0]);
+}

@@ -3,6 +3,7 @@
 mod model;
 mod faults;
 mod export;
+mod killed;
 mod stage;
 
 use std::{path::Path, sync::Arc, time::Duration};
