@@ -65,49 +65,45 @@ impl<P: Past> Context<'_, P> {
     ) -> Result<Option<(&'r Device, Matter)>, Flaw> {
         self.draft.clear();
         let message = incoming.message;
-        let refuse = |code, found: String, expected: &str| {
-            Err(Flaw::new(code, String::new(), found, expected))
-        };
-        match message.condition {
-            Condition::Oversized { size } => {
-                let expected = format!("at most {} bytes", self.contract.max_message);
-                return refuse(Code::TooLarge, format!("{size} bytes"), &expected);
-            }
-            Condition::OverBudget { dropped } => {
-                let found = format!("{dropped} messages more, which were dropped");
-                return refuse(
-                    Code::OverBudget,
-                    found,
-                    "no more messages than the device's budget",
-                );
-            }
-            Condition::Malformed => {
-                let found = show::cut(&show::head(message.topic));
-                return refuse(
-                    Code::BadTopic,
-                    found,
-                    "a PUBLISH as MQTT 3.1.1 has it, its topic in UTF-8",
-                );
-            }
-            Condition::Whole => {}
-        }
+        self.check_whole(message)?;
         let address = address.map_err(|refusal| Flaw(Box::new(refusal)))?;
         if topic::is_anothers(message.sender, address.path) {
             let found = show::cut(&show::head(message.sender));
-            return refuse(Code::NotYours, found, &format!("the device {}", address.path));
+            return Err(refused(Code::NotYours, found, &format!("the device {}", address.path)));
         }
         let matter = match topic::matter(address.kind) {
             Some(Matter::Downward) if message.source == Source::Subscribe => return Ok(None),
             Some(matter) if matter != Matter::Downward => matter,
             _ => {
                 let expected = "telemetry, event, birth, status or reply as the topic's last level";
-                return refuse(Code::UnknownKind, show::cut(address.kind), expected);
+                return Err(refused(Code::UnknownKind, show::cut(address.kind), expected));
             }
         };
-        match address.device {
-            Some(device) => Ok(Some((device, matter))),
-            None => refuse(Code::UnknownDevice, address.path.to_owned(), "a registered device"),
-        }
+        let stranger = || {
+            let found = address.path.to_owned();
+            refused(Code::UnknownDevice, found, "a registered device")
+        };
+        Ok(Some((address.device.ok_or_else(stranger)?, matter)))
+    }
+
+    /// Whether ingest found nothing wrong with it.
+    fn check_whole(&self, message: &Message<'_>) -> Result<(), Flaw> {
+        Err(match message.condition {
+            Condition::Whole => return Ok(()),
+            Condition::Oversized { size } => {
+                let expected = format!("at most {} bytes", self.contract.max_message);
+                refused(Code::TooLarge, format!("{size} bytes"), &expected)
+            }
+            Condition::OverBudget { dropped } => {
+                let found = format!("{dropped} messages more, which were dropped");
+                refused(Code::OverBudget, found, "no more messages than the device's budget")
+            }
+            Condition::Malformed => {
+                let found = show::cut(&show::head(message.topic));
+                let expected = "a PUBLISH as MQTT 3.1.1 has it, its topic in UTF-8";
+                refused(Code::BadTopic, found, expected)
+            }
+        })
     }
 
     fn hear(
@@ -134,10 +130,9 @@ impl<P: Past> Context<'_, P> {
     ) -> Result<(), Flaw> {
         let message = incoming.message;
         if message.retained {
-            let (found, expected) = ("a retained message".to_owned(), "the retain flag not set");
-            let flaw = Flaw::new(Code::Retained, String::new(), found, expected);
-            if message.source == Source::Subscribe {
-                // What the broker kept, told again at every subscription.
+            let found = "a retained message".to_owned();
+            let flaw = refused(Code::Retained, found, "the retain flag not set");
+            if incoming.is_old() {
                 return Err(flaw);
             }
             incoming.refuse(out, *flaw.0);
@@ -181,12 +176,16 @@ impl<P: Past> Context<'_, P> {
             out.gaps.push(Gap { device: device.slot, boot, seq, missing: known.missing });
         }
         if !draft.named {
-            let (found, expected) = ("none".to_owned(), "at least one metric");
-            return Err(Flaw::new(Code::Empty, String::new(), found, expected));
+            return Err(refused(Code::Empty, "none".to_owned(), "at least one metric"));
         }
         place::readings(incoming, device, kind, draft, known.started, out);
         Ok(())
     }
+}
+
+/// The whole message is refused.
+fn refused(code: Code, found: String, expected: &str) -> Flaw {
+    Flaw::new(code, String::new(), found, expected)
 }
 
 /// A payload in either form.
@@ -202,7 +201,7 @@ pub(super) fn read<'a>(
 ) -> Result<(), Flaw> {
     if payload.iter().all(u8::is_ascii_whitespace) {
         let found = format!("{} bytes", payload.len());
-        return Err(Flaw::new(Code::Empty, String::new(), found, "a JSON object"));
+        return Err(refused(Code::Empty, found, "a JSON object"));
     }
     if is_cbor(payload) {
         reader(Payload::Cbor(&mut Cbor::new(payload)))
@@ -221,6 +220,12 @@ impl<'m> Incoming<'m> {
             rejections_before: out.rejections.len(),
             samples_before: out.samples.len(),
         }
+    }
+
+    /// Kept by the broker, and told again at a subscription. A device that connects straight to us
+    /// speaks now, whatever it asks to be retained.
+    pub(super) fn is_old(&self) -> bool {
+        self.message.retained && self.message.source == Source::Subscribe
     }
 
     /// Adds a rejection, within what is kept of one message and of one group.

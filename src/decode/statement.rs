@@ -30,7 +30,7 @@ pub(super) fn birth(
         serial: None,
         boot: None,
         reports_every: None,
-        retained: incoming.message.retained,
+        retained: incoming.is_old(),
     };
     let heard = fields(incoming, BIRTH, out, &mut |key, token| {
         match key {
@@ -79,7 +79,7 @@ pub(super) fn presence(
         return Ok(());
     };
     let (message, received) = (incoming.id, incoming.message.received);
-    let retained = incoming.message.retained;
+    let retained = incoming.is_old();
     out.presence.push(Presence { device: device.slot, message, received, state, sleeps, retained });
     Ok(())
 }

@@ -122,15 +122,13 @@ impl Number<'_> {
         }
     }
 
-    /// As a count, which is written without a fraction.
+    /// As a count; `17.0`, as some encoders write every number, is one.
     pub(super) fn as_count(self) -> Option<u64> {
         match self {
-            Self::Written(text) => text.parse().ok(),
+            Self::Written(text) => text.parse().ok().or_else(|| count(self.as_float())),
             Self::Whole(whole) => Some(whole),
             Self::Negative(_) => None,
-            Self::Float(float) => {
-                (float.fract() == 0.0).then(|| whole(float)).flatten()?.try_into().ok()
-            }
+            Self::Float(float) => count(float),
         }
     }
 }
@@ -162,6 +160,10 @@ fn short_decimal(text: &str) -> Option<f64> {
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "floats are what we keep")]
 fn float(whole: u64) -> f64 {
     whole as f64
+}
+
+fn count(float: f64) -> Option<u64> {
+    whole(float).filter(|_| float.fract() == 0.0)?.try_into().ok()
 }
 
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "checked before")]

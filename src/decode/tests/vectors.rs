@@ -115,10 +115,15 @@ fn outcome(decoded: &Decoded) -> Map<String, Value> {
     let extras: Map<_, _> =
         decoded.extras.iter().map(|e| (e.name.clone(), json!(e.found))).collect();
     let births = decoded.births.iter().map(|b| {
-        json!({ "profile": b.profile, "model": b.model, "firmware": b.firmware, "serial": b.serial,
-            "boot": b.boot, "reports_every_s": b.reports_every.map(|every| every.as_secs()) })
+        let every = b.reports_every.map(|every| every.as_secs());
+        let said = json!({ "profile": b.profile, "model": b.model, "firmware": b.firmware,
+            "serial": b.serial, "boot": b.boot, "reports_every_s": every });
+        with_age(said, b.retained)
     });
-    let presence = |p: &Presence| json!({ "state": p.state, "sleep_s": p.sleeps.map(|sleeps| sleeps.as_secs()) });
+    let presence = |p: &Presence| {
+        let sleep_s = p.sleeps.map(|sleeps| sleeps.as_secs());
+        with_age(json!({ "state": p.state, "sleep_s": sleep_s }), p.retained)
+    };
     let gaps = decoded.gaps.iter().map(|g| json!({ "seq": g.seq, "missing": g.missing }));
     let all = [
         ("readings", json!(readings)),
@@ -131,6 +136,13 @@ fn outcome(decoded: &Decoded) -> Map<String, Value> {
     ];
     let filled = |value: &Value| *value != json!([]) && *value != json!({}) && *value != json!(0);
     all.into_iter().filter(|(_, v)| filled(v)).map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+fn with_age(mut said: Value, is_old: bool) -> Value {
+    if is_old {
+        said["old"] = json!(true);
+    }
+    said
 }
 
 fn reading(decoded: &Decoded, reading: &Reading) -> Value {
