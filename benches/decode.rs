@@ -53,7 +53,7 @@ fn group(shape: &str, devices: u32, round: u32) -> Messages {
             ),
             "batch_of_10" => {
                 let reading = r#"{"dt":-60000,"temp_c":4.1,"door_open":false}"#;
-                let readings = vec![reading; 10].join(",");
+                let readings = [reading; 10].join(",");
                 format!(r#"{{"boot":17,"seq":{seq},"at":{at},"readings":[{readings}]}}"#)
             }
             _ => r#"{"temp_c": "warm"}"#.to_owned(),
