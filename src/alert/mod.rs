@@ -3,11 +3,14 @@
 //! Three questions, three places: *is this bad?* (`judge`), *has it been bad, or good, for long
 //! enough?* (`state`), *should someone hear of it?* (`notify`, elsewhere).
 
+mod driver;
 mod engine;
 mod judge;
+mod ledger;
 mod life;
 mod model;
 mod plan;
+mod pulse;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -16,6 +19,8 @@ mod track;
 mod verdict;
 mod window;
 
+pub use driver::{Groups, Input, run};
 pub use engine::{Engine, Outcome, Restored, Unreadable};
+pub use ledger::{Checkpoint, ConfirmError, Ledger, OpenError, Row, Unavailable};
 pub use model::{Alert, Happening, Kind, Measured, Reason, Standing, Transition};
 pub use verdict::Verdict;

@@ -65,7 +65,7 @@ pub enum Reason {
 /// What became of an alert; the ledger records it, then others hear of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
-    Raised(Box<Alert>),
+    Raised { alert: Box<Alert>, at: Timestamp },
     Resolved { id: String, at: Timestamp, reason: Option<Reason> },
 }
 
@@ -106,6 +106,14 @@ impl Standing {
 }
 
 impl Alert {
+    /// `district/station`, empty for what is about the daemon itself.
+    pub fn place(&self) -> String {
+        if self.station.is_empty() {
+            return String::new();
+        }
+        format!("{}/{}", self.district, self.station)
+    }
+
     /// `district/station/device`.
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.district, self.station, self.device)

@@ -180,7 +180,7 @@ impl Diary {
     pub(crate) fn note(&mut self, outcome: Outcome) -> Outcome {
         for happening in &outcome.happenings {
             match happening {
-                Happening::Raised(alert) => {
+                Happening::Raised { alert, .. } => {
                     let name = format!("{} {}", alert.rule, alert.device);
                     let late = if alert.says.en.contains("offline") { " late" } else { "" };
                     self.line(alert.since, &format!("firing {name}{late}"));

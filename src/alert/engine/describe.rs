@@ -20,7 +20,10 @@ pub(crate) fn happening(
     event: Event,
 ) -> Happening {
     match event.change {
-        Change::Raised => Happening::Raised(Box::new(alert(registry, registered, device, &event))),
+        Change::Raised => {
+            let alert = Box::new(alert(registry, registered, device, &event));
+            Happening::Raised { alert, at: event.at }
+        }
         Change::Resolved => {
             Happening::Resolved { id: event.alert.into(), at: event.at, reason: None }
         }

@@ -198,6 +198,9 @@ impl Device {
 
     /// The same when every clock was moved by so many milliseconds.
     pub(crate) fn shift(&mut self, millis: i64) {
+        if millis == 0 {
+            return;
+        }
         let shift = |at: Timestamp| if at == NEVER { at } else { at.plus_millis(millis) };
         self.heard = self.heard.map(shift);
         self.late_heard = self.late_heard.map(shift);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, Engine};
+use super::{DISORDER, Device, Engine};
 use crate::{
     alert::{
         life::Link,
@@ -55,6 +55,8 @@ pub struct Restored {
     pub position: u64,
     pub now: Option<Timestamp>,
     pub base: i64,
+    /// Groups are counted anew: what rows say of them is void.
+    pub anew: bool,
     /// Devices by path.
     pub devices: Vec<(String, Vec<u8>)>,
     /// Open alerts: id, path of the device, rule.
@@ -82,6 +84,9 @@ impl Engine {
             restore_row(device, path, row, from.base).err()
         });
         let unreadable = unreadable.collect();
+        if from.anew {
+            self.forget_groups();
+        }
         let orphans = from.open.iter().filter(|open| self.insist(open).is_none());
         let orphans = orphans.map(|(id, ..)| id.clone()).collect::<Vec<_>>();
         let known = from.open.into_iter().map(|(id, ..)| id).collect();
@@ -113,11 +118,29 @@ impl Engine {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Judges everything anew: the journal that the position was of is gone.
-    pub fn forget_position(&mut self) {
-        self.position = 0;
+    /// The clock may have been set back while nobody looked: timers keep what they have left.
+    pub fn wake_up(&mut self, start: Timestamp) {
+        if start >= self.now - DISORDER {
+            return;
+        }
+        let from = self.from;
+        self.shift(start.0.saturating_sub(self.now.0));
+        self.from = from;
         for device in self.devices.iter_mut().flatten() {
+            device.from = from;
+            device.due = device.next_due(Timestamp::MIN);
+        }
+        self.requeue();
+    }
+
+    /// The journal that rows count by is gone; all of them are to be written again.
+    fn forget_groups(&mut self) {
+        self.dirty.clear();
+        for (index, device) in (0_u32..).zip(&mut self.devices) {
+            let Some(device) = device else { continue };
             device.applied = 0;
+            device.dirty = true;
+            self.dirty.push(Slot(index));
         }
     }
 

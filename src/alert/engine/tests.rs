@@ -162,7 +162,7 @@ fn a_latched_alert_waits_for_a_person_who_may_be_early() {
     let mut diary = Diary::default();
     let raised =
         diary.note(engine.apply(&Group::new(1).reading(0, 1.0, "open=true").0, minute(1.0)));
-    let Happening::Raised(alert) = &raised.happenings[0] else { panic!("{raised:?}") };
+    let Happening::Raised { alert, .. } = &raised.happenings[0] else { panic!("{raised:?}") };
     diary.note(engine.apply(&Group::new(2).reading(0, 2.0, "open=false").0, minute(2.0)));
     diary.note(engine.apply(&Group::new(3).reading(0, 3.0, "open=true").0, minute(3.0)));
     assert!(engine.confirm("putuo/s1/d0", "another", "Li", minute(4.0)).is_none());

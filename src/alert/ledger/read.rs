@@ -1,0 +1,115 @@
+//! Questions: what the engine goes on from, what the API shows, what is exported.
+
+use std::{collections::BTreeMap, sync::PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tracing::warn;
+
+use super::{Ledger, Unavailable, garbled};
+use crate::{
+    alert::{
+        engine::Restored,
+        model::{Alert, Kind, Transition},
+    },
+    reading::Timestamp,
+};
+
+impl Ledger {
+    /// The last group that everything is saved of: where the follower begins. A journal that ends
+    /// before it is another one: its groups are all new to us.
+    pub fn position(&self, journal_last: u64) -> Result<u64, Unavailable> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = position(&writer)?;
+        if position <= journal_last {
+            return Ok(position);
+        }
+        warn!(
+            position,
+            journal_last, "the journal is not the one alerts were judged by; they go on with it"
+        );
+        let last = i64::try_from(journal_last).unwrap_or(i64::MAX);
+        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('position', ?), ('anew', 1)";
+        writer.execute(sql, [last])?;
+        Ok(journal_last)
+    }
+
+    /// Everything the engine goes on from. Alerts about the daemon itself are not its own.
+    pub async fn restore(&self) -> Result<Restored, Unavailable> {
+        let ours = self.open_alerts().into_iter().filter(|alert| !alert.station.is_empty());
+        let open = ours.map(|alert| (alert.id.clone(), alert.path(), alert.rule)).collect();
+        self.read(move |connection| {
+            let mut select = connection.prepare("SELECT path, state FROM devices")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Restored {
+                position: position(connection)?,
+                now: meta(connection, "now")?.map(Timestamp),
+                base: meta(connection, "base")?.unwrap_or(0),
+                anew: meta(connection, "anew")?.is_some_and(|anew| anew != 0),
+                devices: rows.collect::<Result<_, _>>()?,
+                open,
+            })
+        })
+        .await
+    }
+
+    /// The newest alerts, open or not.
+    pub async fn alerts(&self, limit: u32) -> Result<Vec<Alert>, Unavailable> {
+        self.read(move |connection| {
+            let sql = "SELECT body FROM alerts ORDER BY fired DESC, id LIMIT ?";
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map([limit], |row| alert(&row.get::<_, String>(0)?))?.collect()
+        })
+        .await
+    }
+
+    pub async fn alert(&self, id: String) -> Result<Option<Alert>, Unavailable> {
+        self.read(move |connection| {
+            let sql = "SELECT body FROM alerts WHERE id = ?";
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_row([id], |row| alert(&row.get::<_, String>(0)?)).optional()
+        })
+        .await
+    }
+
+    /// Transitions behind number `after`, in order, each with its number: to export them once.
+    pub async fn transitions(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Transition)>, Unavailable> {
+        self.read(move |connection| {
+            let sql = "SELECT number, kind, at, body FROM transitions \
+                       WHERE number > ? ORDER BY number LIMIT ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, limit], |row| {
+                let kind = match row.get::<_, String>(1)?.as_str() {
+                    "firing" => Kind::Firing,
+                    _ => Kind::Resolved,
+                };
+                let (at, alert) = (Timestamp(row.get(2)?), alert(&row.get::<_, String>(3)?)?);
+                Ok((row.get(0)?, Transition { kind, at, alert }))
+            })?;
+            rows.collect()
+        })
+        .await
+    }
+}
+
+pub(super) fn open_alerts(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Alert>> {
+    let mut select = connection.prepare("SELECT body FROM alerts WHERE ended IS NULL")?;
+    let alerts = select.query_map([], |row| alert(&row.get::<_, String>(0)?))?;
+    alerts.map(|alert| alert.map(|alert| (alert.id.clone(), alert))).collect()
+}
+
+fn alert(body: &str) -> rusqlite::Result<Alert> {
+    serde_json::from_str(body).map_err(garbled)
+}
+
+fn position(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(meta(connection, "position")?.and_then(|at| u64::try_from(at).ok()).unwrap_or(0))
+}
+
+fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT value FROM meta WHERE key = ?";
+    connection.query_row(sql, [key], |row| row.get(0)).optional()
+}
