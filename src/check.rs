@@ -44,6 +44,18 @@ pub fn check(
     }
 }
 
+/// The registry anew, as the daemon reads it while it runs: devices that stay keep their slot.
+///
+/// Settings are checked too but count from the next start.
+pub fn reload(
+    config_dir: &Path,
+    env: impl Iterator<Item = (String, String)>,
+    previous: &Registry,
+) -> Result<Registry, Vec<Problem>> {
+    let loaded = check(config_dir, env)?;
+    registry::load(config_dir, &loaded.catalog, Some(previous))
+}
+
 /// Where one's own profiles are, although the settings could not be loaded.
 fn likely_profiles_dir(config_dir: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(config_dir.join("waystation.toml")).ok()?;

@@ -22,3 +22,4 @@ pub mod simulate;
 pub mod check;
 pub mod live;
 pub mod web;
+pub mod daemon;

@@ -1,1 +1,128 @@
-fn main() {}
+//! The command line: says what to do, hands it to the library, and turns failures into one line.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod commands;
+
+/// Looks after 24-hour unattended rest stations: telemetry over MQTT, kept on disk, stored, and
+/// turned into alerts.
+#[derive(Debug, Parser)]
+#[command(name = "waystation", version, arg_required_else_help = true)]
+struct Cli {
+    /// The folder with waystation.toml and stations/.
+    #[arg(long, global = true, default_value = "config", value_name = "DIR")]
+    config: PathBuf,
+
+    /// How to write the log (to stderr).
+    #[arg(long, global = true, default_value = "text", value_enum)]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Run,
+    /// Read every file of the configuration and print all that is wrong with it; opens no socket.
+    Check,
+    /// Publish as every device of the registry would.
+    Simulate(Simulate),
+    /// Print what the embedded store holds, as CSV or JSON lines.
+    Export(Export),
+    /// Run the daemon with simulated stations, without a broker; Ctrl-C ends all of it.
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+struct Simulate {
+    /// Where to publish: a broker, or a daemon that listens.
+    #[arg(long, value_name = "mqtt://HOST:PORT")]
+    to: String,
+    /// The same seed gives the same messages.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// How many times faster than real time the stations live.
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    speed: f64,
+    /// For how long (of real time) to go on; without it, until Ctrl-C.
+    #[arg(long = "for", value_name = "D", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    #[arg(long, default_value = "", value_name = "NAME")]
+    username: String,
+    /// A file with the password of that user.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// Only this district, station or device: `putuo`, `putuo/shuxinwan`, `putuo/shuxinwan/aed-1`.
+    #[arg(long, value_name = "PATH")]
+    of: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    metric: Option<String>,
+    /// From this time on (ms since 1970, or RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Before this time (ms since 1970, or RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    #[arg(long, default_value = "csv", value_enum)]
+    format: ExportFormat,
+    /// Write here instead of to stdout.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ExportFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// Where the pages are.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    web: String,
+    /// Where the simulated devices connect.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    mqtt: String,
+    /// Where it keeps its data; without it, in a temporary folder that goes at the end.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// How many times faster than real time the stations live.
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    speed: f64,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match commands::perform(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One readable line, with every cause.
+fn complain(failure: &anyhow::Error) {
+    #[expect(clippy::print_stderr, reason = "the last words of the program")]
+    {
+        eprintln!("waystation: {failure:#}");
+    }
+}

@@ -22,5 +22,5 @@ mod window;
 pub use driver::{Groups, Input, run};
 pub use engine::{Engine, Outcome, Restored, Unreadable};
 pub use ledger::{Checkpoint, ConfirmError, Ledger, OpenError, Row, Unavailable};
-pub use model::{Alert, Happening, Kind, Measured, Reason, Standing, Transition};
+pub use model::{Alert, Happening, Kind, Measured, OWN_DISTRICT, Reason, Standing, Transition};
 pub use verdict::Verdict;

@@ -7,6 +7,9 @@ use crate::{
     rule::{Severity, Text},
 };
 
+/// The district of alerts about the daemon itself; no registry has it.
+pub const OWN_DISTRICT: &str = "waystation";
+
 /// One rule that holds for one device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {

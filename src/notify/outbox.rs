@@ -227,6 +227,19 @@ impl Outbox {
         .await
     }
 
+    /// Notices that wait, over all channels, and since when the oldest does.
+    pub async fn waiting(&self) -> Result<(u64, Option<Timestamp>), OutboxError> {
+        self.with(|connection| {
+            let sql = "SELECT count(*), min(at) FROM outbox WHERE state = 'waiting'";
+            connection.query_row(sql, [], |row| {
+                let count: i64 = row.get(0)?;
+                let oldest: Option<i64> = row.get(1)?;
+                Ok((u64::try_from(count).unwrap_or(0), oldest.map(Timestamp)))
+            })
+        })
+        .await
+    }
+
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -14,7 +14,11 @@ use anyhow::{Context, bail};
 use rumqttc::{
     AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing as Sent, Packet, QoS, Transport,
 };
-use tokio::{sync::mpsc, task::JoinSet, time};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Spoken;
@@ -22,6 +26,9 @@ use super::Spoken;
 /// Messages a device keeps while it cannot send.
 const BUFFER: usize = 1_000;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// What is still under way at the end may be acknowledged for so long.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// Where devices publish.
 #[derive(Debug, Clone)]
@@ -70,7 +77,7 @@ pub struct Tally {
     pub acknowledged: AtomicU64,
     /// A device's buffer was full.
     pub dropped: AtomicU64,
-    pub connected: AtomicU64,
+    pub connections: AtomicU64,
     pub connection_errors: AtomicU64,
 }
 
@@ -82,7 +89,7 @@ impl Tally {
             "published {}, acknowledged {}, {} connections made",
             read(&self.published),
             read(&self.acknowledged),
-            read(&self.connected)
+            read(&self.connections)
         );
         for (count, what) in
             [(read(&self.connection_errors), "connection errors"), (read(&self.dropped), "dropped")]
@@ -156,72 +163,68 @@ fn options(target: &Target, path: &str) -> MqttOptions {
 }
 
 /// One device's connection: publishes what comes, counts what is acknowledged, reconnects.
+///
+/// Polling goes on beside publishing: a poll that is dropped while it connects would begin anew.
 async fn connection(
     options: MqttOptions,
     prefix: String,
-    mut messages: mpsc::Receiver<Spoken>,
+    messages: mpsc::Receiver<Spoken>,
     tally: Arc<Tally>,
     stop: CancellationToken,
 ) {
     let (client, mut events) = AsyncClient::new(options, 10);
     events.network_options.set_tcp_nodelay(true);
-    let mut waiting = 0_u64;
-    let mut open = true;
-    loop {
-        tokio::select! {
-            event = events.poll() => {
-                if watch(event, &mut waiting, &tally, &stop).await { break }
-            }
-            // The client's own queue must have room, or publishing would wait for the poll above.
-            spoken = messages.recv(), if open && waiting < 8 => match spoken {
-                Some(spoken) => {
-                    waiting += 1;
-                    let topic = format!("{prefix}/{}/{}", spoken.path, spoken.outgoing.kind);
-                    let retain = spoken.outgoing.retain;
-                    client.try_publish(topic, QoS::AtLeastOnce, retain, spoken.outgoing.payload).ok();
-                }
-                None => open = false,
-            },
-        }
-        if !open && waiting == 0 {
-            client.try_disconnect().ok();
-            drain(&mut events).await;
-            break;
-        }
-    }
+    let (acknowledged, acknowledgements) = watch::channel(0);
+    tokio::join!(
+        poll(events, acknowledged, &tally, &stop),
+        publish(client, prefix, messages, acknowledgements)
+    );
 }
 
-/// Counts one event; true when there is no use in going on.
-async fn watch(
-    event: Result<Event, rumqttc::ConnectionError>,
-    waiting: &mut u64,
+/// Publishes until there is no more, waits for what is not acknowledged yet, and says goodbye.
+async fn publish(
+    client: AsyncClient,
+    prefix: String,
+    mut messages: mpsc::Receiver<Spoken>,
+    mut acknowledgements: watch::Receiver<u64>,
+) {
+    let mut published = 0;
+    while let Some(spoken) = messages.recv().await {
+        let Spoken { path, outgoing } = spoken;
+        let topic = format!("{prefix}/{path}/{}", outgoing.kind);
+        let sent = client.publish(topic, QoS::AtLeastOnce, outgoing.retain, outgoing.payload);
+        if sent.await.is_ok() {
+            published += 1;
+        }
+    }
+    let all = acknowledgements.wait_for(|acknowledged| *acknowledged >= published);
+    time::timeout(LAST_WORDS, all).await.ok();
+    client.try_disconnect().ok();
+}
+
+/// Keeps the connection going and counts; ends after the goodbye, or when there is no use in trying.
+async fn poll(
+    mut events: EventLoop,
+    acknowledged: watch::Sender<u64>,
     tally: &Tally,
     stop: &CancellationToken,
-) -> bool {
-    match event {
-        Ok(Event::Incoming(Packet::PubAck(_))) => {
-            *waiting = waiting.saturating_sub(1);
-            tally.acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(Event::Incoming(Packet::ConnAck(_))) => {
-            tally.connected.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(_) => {}
-        Err(_) => {
-            tally.connection_errors.fetch_add(1, Ordering::Relaxed);
-            if stop.is_cancelled() {
-                return true;
+) {
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::PubAck(_))) => {
+                acknowledged.send_modify(|count| *count += 1);
+                tally.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
-            stop.run_until_cancelled(time::sleep(Duration::from_secs(1))).await;
-        }
-    }
-    false
-}
-
-async fn drain(events: &mut EventLoop) {
-    while let Ok(event) = events.poll().await {
-        if matches!(event, Event::Outgoing(Sent::Disconnect)) {
-            break;
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                tally.connections.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(Event::Outgoing(Sent::Disconnect)) => return,
+            Ok(_) => {}
+            Err(_) if stop.is_cancelled() => return,
+            Err(_) => {
+                tally.connection_errors.fetch_add(1, Ordering::Relaxed);
+                stop.run_until_cancelled(time::sleep(RECONNECT_AFTER)).await;
+            }
         }
     }
 }

@@ -170,6 +170,17 @@ impl Counters {
         self.0.downward_dropped.inc_by(messages);
     }
 
+    /// The last size of the journal that was told.
+    pub fn journal_size(&self) -> u64 {
+        u64::try_from(self.0.journal_bytes.get()).unwrap_or(0)
+    }
+
+    /// What was last told of how far a reader is behind.
+    pub fn lag_of(&self, reader: &'static str) -> u64 {
+        let lag = self.0.reader_behind.get_or_create(&ReaderLabel { reader }).get();
+        u64::try_from(lag).unwrap_or(0)
+    }
+
     /// Adds a figure that only its owner knows (process figures, host health).
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner));

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    alert::Alert,
+    alert::{Alert, Ledger},
     store::{QuestionError, Series, SeriesQuery, Store},
 };
 
@@ -29,6 +29,29 @@ pub trait Alerts: fmt::Debug + Send + Sync {
     /// The newest first, and no more of them than `most`. The error says why there is no answer.
     fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>>;
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>>;
+}
+
+impl Alerts for Ledger {
+    fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>> {
+        Box::pin(async move {
+            match which {
+                Which::Open => {
+                    let mut open = self.open_alerts();
+                    open.sort_by_key(|alert| std::cmp::Reverse(alert.since));
+                    open.truncate(most);
+                    Ok(open)
+                }
+                Which::All => {
+                    let most = u32::try_from(most).unwrap_or(u32::MAX);
+                    self.alerts(most).await.map_err(|unavailable| unavailable.to_string())
+                }
+            }
+        })
+    }
+
+    fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>> {
+        Box::pin(async move { self.alert(id).await.map_err(|unavailable| unavailable.to_string()) })
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]

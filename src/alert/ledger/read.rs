@@ -9,7 +9,7 @@ use super::{Ledger, Unavailable, garbled};
 use crate::{
     alert::{
         engine::Restored,
-        model::{Alert, Kind, Transition},
+        model::{Alert, Kind, OWN_DISTRICT, Transition},
     },
     reading::Timestamp,
 };
@@ -35,7 +35,7 @@ impl Ledger {
 
     /// Everything the engine goes on from. Alerts about the daemon itself are not its own.
     pub async fn restore(&self) -> Result<Restored, Unavailable> {
-        let ours = self.open_alerts().into_iter().filter(|alert| !alert.station.is_empty());
+        let ours = self.open_alerts().into_iter().filter(|alert| alert.district != OWN_DISTRICT);
         let open = ours.map(|alert| (alert.id.clone(), alert.path(), alert.rule)).collect();
         self.read(move |connection| {
             let mut select = connection.prepare("SELECT path, state FROM devices")?;

@@ -16,7 +16,7 @@ mod send;
 pub use ask::Asker;
 pub use line::Lines;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -54,12 +54,12 @@ pub async fn run(
     mut follower: Follower,
     mut points: mpsc::Receiver<Lines>,
     settings: settings::Influx,
-    data_dir: &Path,
+    data_dir: PathBuf,
     counters: Counters,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let aside = Arc::new(aside::Aside::new(data_dir));
+    let aside = Arc::new(aside::Aside::new(&data_dir));
     let sender = Sender { writer: Writer::new(&settings)?, aside, counters, readiness };
     let limit = usize::try_from(settings.batch_lines.max(1)).unwrap_or(usize::MAX);
     let mut flights = Flights::new(sender, settings.in_flight);

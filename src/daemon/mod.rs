@@ -1,0 +1,402 @@
+//! The map: builds every stage and every queue between them, and ends them together.
+//!
+//! ```text
+//! listen ┐            ┌▶ journal                ┌▶ store (influx | embedded)
+//!        ├─deliveries─▶ group ─appended─▶ follow ┼▶ alert ─outbox─▶ notify
+//! subscribe ┘                                    └▶ live ─▶ web        replies ─▶ devices
+//! ```
+//! Sources hold the stop token: listen, subscribe, web, notify, health, reload. All others end when
+//! their input closes.
+
+mod inputs;
+mod own;
+mod points;
+mod reload;
+mod replies;
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc, watch},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    alert,
+    check::Loaded,
+    clock::Clock,
+    data_dir,
+    decode::{self, Annotations, Contract, Decoder},
+    follow::{self, Fanout, Follower},
+    ingest::{self, Limits},
+    journal::{Journal, Messages},
+    live::{self, Live},
+    notify::{self, Outbox},
+    registry::Registry,
+    settings::{Settings, StoreKind},
+    stages::Stages,
+    store::{
+        Store,
+        embedded::{self, Embedded},
+        influx,
+    },
+    telemetry::{Counters, Readiness, health, publish_process},
+    web,
+};
+
+/// Readers of the journal.
+const STORE: &str = "store";
+const ALERT: &str = "alert";
+
+/// Reads from connections that wait for the journal; their bytes are bounded by `ingest.max_in_flight`.
+const DELIVERIES: usize = 4096;
+/// Groups decoding may lag behind before it reads the journal instead.
+const APPENDED: usize = 256;
+/// Decoded groups a follower may lag behind before it reads the journal instead.
+const FOLLOWED: usize = 64;
+/// Points about alerts and ourselves on their way to InfluxDB.
+const POINTS: usize = 1024;
+/// From the stop to the end.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// Where the daemon is to be found; also in `data_dir/addresses.json`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Addresses {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<String>,
+}
+
+/// What all stages share.
+struct House {
+    settings: Settings,
+    clock: Clock,
+    counters: Counters,
+    readiness: Readiness,
+    registry: watch::Sender<Arc<Registry>>,
+    live: Live,
+    journal: Journal,
+    ledger: alert::Ledger,
+    outbox: Outbox,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    stages: Stages,
+    /// Where points about alerts and ourselves go, if InfluxDB is the store.
+    points: Option<mpsc::Sender<influx::Lines>>,
+}
+
+/// Runs until `stop`. `config` is where SIGHUP reads registry and profiles again; `started` hears
+/// the addresses once everything listens.
+pub async fn run(
+    loaded: Loaded,
+    config: PathBuf,
+    clock: Clock,
+    stop: CancellationToken,
+    started: impl FnOnce(&Addresses),
+) -> anyhow::Result<()> {
+    let data_dir = loaded.settings.data_dir.clone();
+    let _claim = data_dir::claim(&data_dir)?;
+    let mut house = House::open(loaded, clock, stop)?;
+    let (mqtt, web) = (
+        listener(&house.settings.listen.mqtt, "listen.mqtt").await?,
+        listener(&house.settings.web.listen, "web.listen").await?,
+    );
+    let addresses = Addresses { mqtt: address(mqtt.as_ref())?, web: address(web.as_ref())? };
+
+    let (appended, follow_input) = mpsc::channel(APPENDED);
+    let downward = house.ingest(mqtt, appended)?;
+    let mut fanout = house.fanout();
+    let answers = house.store(&mut fanout)?;
+    house.alert(&mut fanout)?;
+    house.live(&mut fanout, downward);
+    house.follow(follow_input, fanout);
+    house.serve(web, answers);
+    house.look_after(config)?;
+
+    fs::write(data_dir.join("addresses.json"), serde_json::to_vec(&addresses)?)
+        .with_context(|| format!("cannot write addresses.json in {}", data_dir.display()))?;
+    info!(web = addresses.web, mqtt = addresses.mqtt, "waystation is up");
+    started(&addresses);
+    let ended = house.stages.join(GRACE).await;
+    house.journal.close().await;
+    info!("waystation has ended");
+    ended
+}
+
+impl House {
+    fn open(loaded: Loaded, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
+        let Loaded { settings, registry, .. } = loaded;
+        let (counters, readiness) = (Counters::default(), Readiness::default());
+        publish_process(&counters);
+        let dir = &settings.data_dir;
+        let readers = [follow::DECODE, STORE, ALERT];
+        let journal =
+            Journal::open(dir, &settings.journal, &readers, counters.clone(), readiness.clone())?;
+        let wake = Arc::new(Notify::new());
+        let channels = notify::channels(&settings.notify);
+        let ledger = alert::Ledger::open(dir, channels, Arc::clone(&wake))?;
+        let outbox = Outbox::open(dir)?;
+        let live = Live::new(clock.now());
+        let registry = watch::Sender::new(Arc::new(registry));
+        let stages = Stages::new(stop.clone());
+        Ok(Self {
+            settings,
+            clock,
+            counters,
+            readiness,
+            registry,
+            live,
+            journal,
+            ledger,
+            outbox,
+            wake,
+            stop,
+            stages,
+            points: None,
+        })
+    }
+
+    /// The doors, and the group commit behind them.
+    fn ingest(
+        &mut self,
+        mqtt: Option<TcpListener>,
+        appended: mpsc::Sender<follow::Appended>,
+    ) -> anyhow::Result<replies::Doors> {
+        let (deliveries, delivered) = mpsc::channel(DELIVERIES);
+        let prefix = self.settings.subscribe.prefix.clone();
+        let limits = Limits::new(&self.settings.ingest, &prefix);
+        let mut doors = replies::Doors::default();
+        if let Some(listener) = mqtt {
+            let downward = ingest::listen::Downward::new(&prefix, self.counters.clone());
+            doors.listen = Some(downward.clone());
+            let stage = ingest::listen::run(
+                listener,
+                self.settings.listen.clone(),
+                limits.clone(),
+                prefix,
+                deliveries.clone(),
+                downward,
+                self.clock.clone(),
+                self.counters.clone(),
+                self.readiness.clone(),
+                self.stop.clone(),
+            );
+            self.stages.spawn("listen", stage);
+        }
+        if !self.settings.subscribe.broker.is_empty() {
+            let (downward, outbound) = ingest::subscribe::downward(self.counters.clone());
+            doors.subscribe = Some(downward);
+            let stage = ingest::subscribe::run(
+                self.settings.subscribe.clone(),
+                limits,
+                deliveries.clone(),
+                outbound,
+                self.clock.clone(),
+                self.counters.clone(),
+                self.readiness.clone(),
+                self.stop.clone(),
+            );
+            self.stages.spawn("subscribe", stage);
+        }
+        anyhow::ensure!(
+            doors.any(),
+            "nothing can come in: set subscribe.broker (a session with your broker) or listen.mqtt (devices connect straight here)"
+        );
+        let group =
+            ingest::group::run(delivered, self.journal.clone(), appended, self.counters.clone());
+        self.stages.spawn("group", group);
+        Ok(doors)
+    }
+
+    /// Followers that lag decode again, by the same contract.
+    fn fanout(&self) -> Fanout {
+        let contract = contract(&self.settings);
+        Fanout::new(
+            self.journal.clone(),
+            self.registry.subscribe(),
+            move |group, messages: &Messages, registry: &Arc<Registry>, notes: &Annotations| {
+                decode::again(&contract, group, messages, registry, notes)
+            },
+        )
+    }
+
+    fn follow(&mut self, appended: mpsc::Receiver<follow::Appended>, fanout: Fanout) {
+        let decoder = Decoder::new(contract(&self.settings));
+        let stage = follow::run(
+            appended,
+            self.journal.clone(),
+            decoder,
+            self.registry.subscribe(),
+            fanout,
+            self.counters.clone(),
+        );
+        self.stages.spawn("follow", stage);
+    }
+
+    /// Where readings end; hands back who answers questions about them.
+    fn store(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
+        match self.settings.store.kind {
+            StoreKind::Embedded => self.embedded(fanout),
+            StoreKind::Influx => self.influx(fanout),
+        }
+    }
+
+    fn embedded(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
+        let store = Embedded::open(&self.settings.data_dir, self.journal.last())?;
+        let follower = fanout.follower(STORE, store.position(), FOLLOWED);
+        let stage = embedded::run(
+            follower,
+            store.clone(),
+            embedded::Limits::of(&self.settings),
+            self.clock.clone(),
+            self.counters.clone(),
+            self.readiness.clone(),
+        );
+        self.stages.spawn("store", stage);
+        Ok(Store::Embedded(store))
+    }
+
+    fn influx(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
+        let asker = influx::Asker::new(&self.settings.store.influx)?;
+        let follower: Follower = fanout.follower(STORE, self.journal.committed(STORE), FOLLOWED);
+        let (points, received) = mpsc::channel(POINTS);
+        let stage = influx::run(
+            follower,
+            received,
+            self.settings.store.influx.clone(),
+            self.settings.data_dir.clone(),
+            self.counters.clone(),
+            self.readiness.clone(),
+            self.stop.clone(),
+        );
+        self.stages.spawn("store", stage);
+        self.points = Some(points);
+        Ok(Store::Influx(asker))
+    }
+}
+
+/// What depends on time and on a person's hand.
+impl House {
+    fn alert(&mut self, fanout: &mut Fanout) -> anyhow::Result<()> {
+        let (input, inputs) = watch::channel(alert::Input::Up);
+        let position = self.ledger.position(self.journal.last())?;
+        let follower = fanout.follower(ALERT, position, FOLLOWED);
+        let stage = alert::run(
+            follower,
+            self.ledger.clone(),
+            self.registry.subscribe(),
+            self.settings.alert.clone(),
+            self.clock.clone(),
+            inputs,
+            self.live.clone(),
+            self.counters.clone(),
+            self.readiness.clone(),
+        );
+        self.stages.spawn("alert", stage);
+        let inputs =
+            inputs::run(input, self.readiness.clone(), self.clock.clone(), self.stop.clone());
+        self.stages.spawn("inputs", inputs);
+        let notify = notify::run(
+            self.outbox.clone(),
+            self.settings.notify.clone(),
+            Arc::clone(&self.wake),
+            self.clock.clone(),
+            self.counters.clone(),
+            self.readiness.clone(),
+            self.stop.clone(),
+        );
+        self.stages.spawn("notify", notify);
+        Ok(())
+    }
+
+    /// What is shown now, and what devices are told of their mistakes.
+    fn live(&mut self, fanout: &mut Fanout, doors: replies::Doors) {
+        self.stages.spawn("live", live::run(fanout.live(FOLLOWED), self.live.clone()));
+        let prefix = self.settings.subscribe.prefix.clone();
+        self.stages.spawn("replies", replies::run(fanout.live(FOLLOWED), doors, prefix));
+    }
+
+    fn serve(&mut self, listener: Option<TcpListener>, store: Store) {
+        let Some(listener) = listener else { return };
+        let app = web::App {
+            registry: self.registry.subscribe(),
+            live: self.live.clone(),
+            counters: self.counters.clone(),
+            readiness: self.readiness.clone(),
+            clock: self.clock.clone(),
+            store: Arc::new(store),
+            alerts: Arc::new(self.ledger.clone()),
+        };
+        self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
+    }
+
+    fn look_after(&mut self, config: PathBuf) -> anyhow::Result<()> {
+        let (sender, seen) = watch::channel(health::Health::default());
+        let settings = &self.settings;
+        let limits = health::Limits { input_lost_after: settings.alert.input_lost_after };
+        let (outbox, outbox_seen) = watch::channel(health::Outbox::default());
+        let figures = own::Figures::new(
+            self.counters.clone(),
+            settings.journal.max_bytes.0,
+            match settings.store.kind {
+                StoreKind::Embedded => vec![ALERT],
+                StoreKind::Influx => vec![ALERT, STORE],
+            },
+            self.readiness.clone(),
+            self.clock.clone(),
+            outbox_seen,
+        );
+        let health = health::run(
+            settings.data_dir.clone(),
+            limits,
+            move || figures.parts(),
+            self.counters.clone(),
+            self.clock.clone(),
+            sender,
+            self.stop.clone(),
+        );
+        self.stages.spawn("health", health);
+        if let Some(points) = self.points.take() {
+            let points = points::run(
+                self.ledger.clone(),
+                seen.clone(),
+                points,
+                self.clock.clone(),
+                self.stop.clone(),
+            );
+            self.stages.spawn("points", points);
+        }
+        let watched = own::watch_outbox(self.outbox.clone(), outbox, seen.clone());
+        self.stages.spawn("outbox", watched);
+        let own = own::run(seen, self.ledger.clone(), self.live.clone(), self.clock.clone());
+        self.stages.spawn("own alerts", own);
+        let reload = reload::run(config, self.registry.clone(), self.stop.clone())?;
+        self.stages.spawn("reload", reload);
+        Ok(())
+    }
+}
+
+fn contract(settings: &Settings) -> Arc<Contract> {
+    Arc::new(Contract::new(&settings.subscribe.prefix, settings.ingest.max_message.0))
+}
+
+/// Binds to an address of the settings; an empty one is off.
+async fn listener(address: &str, key: &str) -> anyhow::Result<Option<TcpListener>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).with_context(|| {
+        format!("cannot listen on {key} = {address:?}: is another program using it, or is it no address of this machine?")
+    })
+}
+
+fn address(listener: Option<&TcpListener>) -> anyhow::Result<Option<String>> {
+    let Some(listener) = listener else { return Ok(None) };
+    Ok(Some(listener.local_addr()?.to_string()))
+}
