@@ -219,11 +219,11 @@ fn explain(problems: &[Problem]) -> anyhow::Error {
     anyhow::anyhow!("{} problems in the configuration:{}", problems.len(), lines.concat())
 }
 
-fn plan(seed: u64, speed: f64) -> anyhow::Result<simulate::Plan> {
-    if !(speed.is_finite() && speed > 0.0) {
-        bail!("--speed must be above 0, found {speed}");
+fn plan(seed: u64, pace: f64) -> anyhow::Result<simulate::Plan> {
+    if !(pace.is_finite() && pace > 0.0) {
+        bail!("--speed must be above 0, found {pace}");
     }
-    Ok(simulate::Plan { seed, speed, staged: Vec::new() })
+    Ok(simulate::Plan { seed, speed: pace, staged: Vec::new() })
 }
 
 fn runtime() -> anyhow::Result<runtime::Runtime> {

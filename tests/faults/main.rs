@@ -4,7 +4,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod town;
 mod target;
+mod town;
 
+mod broker;
+mod clock;
+mod damage;
+mod disk;
+mod flood;
+mod hostile;
+mod influx;
 mod kill;
+mod mistakes;
+mod second;
+mod webhook;

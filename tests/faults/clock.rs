@@ -1,0 +1,1 @@
+//! Fault 12: the clock jumps an hour forward and back.

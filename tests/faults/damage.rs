@@ -1,0 +1,1 @@
+//! Fault 7: a file of ours is damaged at start.

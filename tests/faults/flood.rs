@@ -1,0 +1,1 @@
+//! Fault 9: one device sends far more than its budget.

@@ -1,0 +1,1 @@
+//! Fault 8: messages no device should send.

@@ -1,0 +1,1 @@
+//! Faults 3 and 4: InfluxDB is away, or says no.

@@ -1,0 +1,1 @@
+//! Fault 14: five mistakes in three files; and what the command line answers.

@@ -1,0 +1,1 @@
+//! Fault 10: a second daemon on the same data directory.

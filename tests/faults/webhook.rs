@@ -1,0 +1,1 @@
+//! Fault 11: a webhook target that is down, slow, or says no.
