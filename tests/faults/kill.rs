@@ -71,7 +71,7 @@ async fn everything_once(daemon: &Daemon, acknowledged: &BTreeSet<u64>) {
     let mut missing = Vec::new();
     // What the broker acknowledged may still be on its way from there.
     let newest = *acknowledged.last().unwrap();
-    wait::until_async("the newest message is stored", Duration::from_secs(60), async || {
+    wait::until_async("the newest message is stored", Duration::from_mins(1), async || {
         stored(daemon).await.contains_key(&newest)
     })
     .await;
@@ -89,12 +89,12 @@ async fn everything_once(daemon: &Daemon, acknowledged: &BTreeSet<u64>) {
 /// Each warm phase is one alert, told at least once; a notice told twice has the same id.
 async fn alerts_once(daemon: &Daemon, target: &Target, acknowledged: &BTreeSet<u64>) {
     // Up to the first message that is not acknowledged everything is there, in order.
-    let whole = (0..).find(|number| !acknowledged.contains(number)).unwrap();
+    let whole = (0..u64::MAX).find(|number| !acknowledged.contains(number)).unwrap();
     let expected = warm_phases(whole.saturating_sub(1));
     let ids = |kind| -> BTreeSet<String> {
         target.confirmed(kind).iter().map(|call| call.json()["alert"]["id"].to_string()).collect()
     };
-    wait::until("every alert is told", Duration::from_secs(60), || {
+    wait::until("every alert is told", Duration::from_mins(1), || {
         ids("alert.firing").len() >= expected
     })
     .await;

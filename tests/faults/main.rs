@@ -1,6 +1,15 @@
 //! The faults this program must live through, each on the real server where a real one can show it.
 //! The numbers are those of the list in ARCHITECTURE.md.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper that cannot go on ends its test"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -19,6 +19,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// How the target answers.
 #[derive(Debug, Clone, Copy)]
+#[allow(dead_code, reason = "each fault uses its own")]
 pub(crate) enum Mood {
     Fine,
     Answers(u16),
@@ -30,6 +31,7 @@ pub(crate) enum Mood {
 
 /// What came in: the `webhook-id`, the body, and whether it was confirmed.
 #[derive(Debug, Clone)]
+#[allow(dead_code, reason = "each fault looks at its own")]
 pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) headers: HeaderMap,
@@ -82,6 +84,7 @@ impl Target {
         format!("[[notify.webhooks]]\nurl = \"{}\"\nsecret = \"hush\"\n", self.url())
     }
 
+    #[allow(dead_code, reason = "each fault uses its own")]
     pub(crate) fn set(&self, mood: Mood) {
         *self.shared.mood.lock().unwrap() = mood;
     }

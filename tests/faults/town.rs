@@ -1,9 +1,6 @@
 //! Stations and messages of the tests: fridges that count, and one that gets warm again and again.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::support::{daemon::Daemon, publisher::Make, wait};
 
@@ -63,8 +60,7 @@ pub(crate) fn warm_phases(last: u64) -> usize {
 }
 
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
+    waystation::clock::Clock::system().now().0
 }
 
 /// Every message number in the store, and how often it is there.
@@ -84,7 +80,7 @@ pub(crate) async fn stored(daemon: &Daemon) -> BTreeMap<u64, u32> {
 
 /// Waits until every reader of the journal has passed all of it.
 pub(crate) async fn drained(daemon: &Daemon) {
-    wait::until_async("the alert reader has caught up", Duration::from_secs(60), async || {
+    wait::until_async("the alert reader has caught up", Duration::from_mins(1), async || {
         let behind = daemon.figure(r#"waystation_reader_behind_messages{reader="decode"}"#).await;
         let (status, _) = daemon.get("/healthz").await;
         status == 200 && behind.abs() < f64::EPSILON

@@ -94,17 +94,17 @@ async fn a_group_the_queue_had_no_room_for_is_decoded_all_the_same() {
 async fn live_misses_what_it_has_no_room_for_and_holds_nobody_up() {
     let mut bench = Bench::new();
     let mut life = bench.live(64);
-    let mut live = life.fanout.as_mut().unwrap().live(2);
+    let mut newest = life.fanout.as_mut().unwrap().live(2);
     let mut follower = life.follower("store", 0, 64);
     bench.decode(&mut life);
     for _ in 0..10 {
         life.append(1, true).await;
     }
     take(&mut follower, 10).await;
-    assert_eq!(live.recv().await.unwrap().group, 1);
-    assert_eq!(live.recv().await.unwrap().group, 2);
+    assert_eq!(newest.recv().await.unwrap().group, 1);
+    assert_eq!(newest.recv().await.unwrap().group, 2);
     life.append(1, true).await;
-    assert_eq!(soon(live.recv()).await.unwrap().group, 11);
+    assert_eq!(soon(newest.recv()).await.unwrap().group, 11);
 }
 
 /// Counts how often groups were decoded for the first time.

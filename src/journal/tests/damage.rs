@@ -57,7 +57,8 @@ async fn a_damaged_group_is_said_counted_and_skipped() {
 
 #[tokio::test]
 async fn a_file_that_is_no_journal_is_refused_with_a_cure_and_left_alone() {
-    let cases: [(&str, fn(&Bench)); 4] = [
+    type Damage = fn(&Bench);
+    let cases: [(&str, Damage); 4] = [
         ("damaged", |bench| overwrite(bench, 0, &[0x55; 100])),
         ("damaged", |bench| overwrite(bench, 100, &[0x55; 3996])),
         ("damaged", |bench| {
