@@ -38,7 +38,7 @@ pub(super) fn write(annotations: &Annotations) -> Vec<u8> {
     bytes
 }
 
-/// `None` when the bytes are not what [`write`] made.
+/// `None` when the bytes are not what [`write()`] made.
 pub(super) fn read(bytes: &[u8]) -> Option<Annotations> {
     let (sum, mut rest) = bytes.split_first_chunk::<4>()?;
     if crc32fast::hash(rest) != u32::from_le_bytes(*sum) {

@@ -1,7 +1,7 @@
 //! Gathers what connections deliver into groups: one append and one fsync, then the acknowledgements.
 //!
 //! A message that comes alone is appended at once. Where they trickle, a group waits until
-//! [`GATHER`] after the one before it. A wait that brings nothing (devices that send no more before
+//! `GATHER` after the one before it. A wait that brings nothing (devices that send no more before
 //! they are acknowledged) makes the next one shorter; a group that is large enough never waits.
 
 use std::{future::Future, sync::Arc, time::Duration};

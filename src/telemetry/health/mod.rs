@@ -55,7 +55,7 @@ pub struct Input {
     pub down_since: Option<Timestamp>,
 }
 
-/// Everything [`judge`] looks at.
+/// Everything [`judge()`] looks at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
     pub at: Timestamp,
