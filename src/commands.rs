@@ -76,6 +76,7 @@ fn run(config: &Path) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     runtime()?.block_on(async {
         let stopped = stop_on_signal(&stop)?;
+        outlive_large_files()?;
         let daemon = daemon::run(loaded, config.to_owned(), Clock::system(), stop, |_| {});
         tokio::join!(daemon, stopped).0
     })
@@ -228,6 +229,14 @@ fn plan(seed: u64, pace: f64) -> anyhow::Result<simulate::Plan> {
 
 fn runtime() -> anyhow::Result<runtime::Runtime> {
     runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// A file beyond the limit of its size (`ulimit -f`, `LimitFSIZE=`) is a write that fails, like on a
+/// full disk, and no reason to die. A handler, once there, stays.
+fn outlive_large_files() -> anyhow::Result<()> {
+    const SIGXFSZ: i32 = 25;
+    drop(unix::signal(unix::SignalKind::from_raw(SIGXFSZ))?);
+    Ok(())
 }
 
 /// SIGINT and SIGTERM stop the program; the second one at once.

@@ -8,6 +8,7 @@ use tokio::{
     time,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::{
     alert::{Ledger, Transition},
@@ -34,7 +35,14 @@ pub(super) async fn run(
     let again = clock.now() - AGAIN;
     let mut told = 0;
     while stop.run_until_cancelled(every.tick()).await.is_some() {
-        let transitions = ledger.transitions(told, AT_ONCE).await?;
+        let transitions = match ledger.transitions(told, AT_ONCE).await {
+            Ok(transitions) => transitions,
+            // The ledger keeps them: told when it answers again.
+            Err(unavailable) => {
+                warn!("{unavailable}; points about alerts wait");
+                continue;
+            }
+        };
         let mut lines = Lines::default();
         for (number, transition) in &transitions {
             told = *number;
