@@ -239,7 +239,7 @@ fn outlive_large_files() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGINT and SIGTERM stop the program; the second one at once.
+/// SIGINT and SIGTERM stop the program; what must still be done then has its own limits.
 fn stop_on_signal(stop: &CancellationToken) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;

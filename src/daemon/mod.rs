@@ -99,6 +99,8 @@ pub async fn run(
     stop: CancellationToken,
     started: impl FnOnce(&Addresses),
 ) -> anyhow::Result<()> {
+    // However we end, whoever waits for the stop beside us hears of it.
+    let _ended = stop.clone().drop_guard();
     let data_dir = loaded.settings.data_dir.clone();
     let _claim = data_dir::claim(&data_dir)?;
     let mut house = House::open(loaded, clock, stop)?;
