@@ -59,6 +59,11 @@ pub(crate) fn warm_phases(last: u64) -> usize {
     (1..=last_seq).filter(|seq| is_warm(*seq) && !is_warm(seq - 1)).count()
 }
 
+/// Whether message `number` of `fridge-0` says that it is warm.
+pub(crate) fn is_warm_at(number: u64) -> bool {
+    is_warm(number / DEVICES + 1)
+}
+
 pub(crate) fn now_ms() -> i64 {
     waystation::clock::Clock::system().now().0
 }

@@ -133,7 +133,10 @@ impl Work {
         let mut input = BytesMut::with_capacity(16 * 1024);
         self.greet(&mut socket, &mut input).await?;
         let mut output = BytesMut::new();
-        for (&pkid, &number) in &self.open {
+        // In the order they were sent at first: identifiers begin anew after 65 535.
+        let mut again: Vec<_> = self.open.iter().map(|(&pkid, &number)| (number, pkid)).collect();
+        again.sort_unstable();
+        for (number, pkid) in again {
             self.write(pkid, number, true, &mut output)?;
         }
         let started = Instant::now();
