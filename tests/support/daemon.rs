@@ -17,6 +17,7 @@ use super::{process::Process, wait};
 pub struct Daemon {
     folder: TempDir,
     http: reqwest::Client,
+    env: Vec<(&'static str, String)>,
     process: Option<Process>,
 }
 
@@ -33,7 +34,7 @@ impl Daemon {
     pub fn prepare(settings: &str, stations: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let daemon = Self { folder, http, process: None };
+        let daemon = Self { folder, http, env: Vec::new(), process: None };
         fs::create_dir_all(daemon.config_dir().join("stations")).unwrap();
         daemon.configure(settings);
         daemon.register(stations);
@@ -49,6 +50,11 @@ impl Daemon {
     /// Replaces the registry; it counts from the next start or [`Daemon::reload`].
     pub fn register(&self, stations: &str) {
         fs::write(self.config_dir().join("stations/tests.toml"), stations).unwrap();
+    }
+
+    /// A variable of its environment; it counts from the next start.
+    pub fn set_env(&mut self, name: &'static str, value: &str) {
+        self.env.push((name, value.to_owned()));
     }
 
     /// Starts it on the data it has, and waits for its addresses.
@@ -68,7 +74,7 @@ impl Daemon {
     pub fn launch(&mut self) {
         fs::remove_file(self.addresses_file()).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
-        command.arg("run").arg("--config").arg(self.config_dir());
+        command.arg("run").arg("--config").arg(self.config_dir()).envs(self.env.iter().cloned());
         self.process = Some(Process::start(&mut command, &self.folder.path().join("log")));
     }
 
