@@ -33,7 +33,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// `retained`: an old message that the broker kept.
+    /// `retained`: the retain flag. From a broker it means an old message that it kept; a device that
+    /// speaks straight to us set it by mistake, and decoding says so.
     pub fn publish(
         &mut self,
         publish: &Publish<'_>,

@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod device;
 mod small_disk;
 mod target;
 mod town;

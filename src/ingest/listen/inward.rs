@@ -53,16 +53,14 @@ impl Connection {
         let sender = self.client.name.as_bytes();
         let from = Origin { source: Source::Listen, sender, now };
         let budgets = &self.door.limits.budgets;
-        // A message that comes straight from its device is new, whether it asks to be kept or not.
-        let retained = false;
         Some(match self.frames.next() {
             Ok(None) => return None,
             Ok(Some(Frame::Publish(publish))) if publish.qos != QoS::ExactlyOnce => {
-                batch.publish(&publish, retained, from, budgets);
+                batch.publish(&publish, publish.retain, from, budgets);
                 Step::On
             }
             Ok(Some(Frame::Oversized(oversized))) if oversized.qos != QoS::ExactlyOnce => {
-                batch.oversized(&oversized, retained, from, budgets);
+                batch.oversized(&oversized, oversized.retain, from, budgets);
                 Step::On
             }
             Ok(Some(Frame::Malformed(malformed))) => {
