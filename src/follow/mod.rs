@@ -26,7 +26,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    decode::{Annotations, Decoded, Decoder},
+    decode::{Annotations, Code, Decoded, Decoder},
     journal::{Group, Journal, Messages, ReadError},
     registry::Registry,
     telemetry::Counters,
@@ -209,7 +209,10 @@ impl<D: Decode> Stage<D> {
         self.counters.repeats(u64::from(decoded.repeats));
         self.counters.gaps(decoded.gaps.iter().map(|gap| gap.missing).sum());
         for rejection in &decoded.rejections {
-            self.counters.rejected(rejection.code.as_str(), 1);
+            // Ingest has counted those, each message; here one stands for many.
+            if rejection.code != Code::OverBudget {
+                self.counters.rejected(rejection.code.as_str(), 1);
+            }
         }
     }
 }

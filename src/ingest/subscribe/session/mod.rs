@@ -27,6 +27,7 @@ use super::{
     pace::Pace,
 };
 use crate::{
+    decode::Code,
     ingest::{
         Batch, Delivery, Origin,
         frame::{Frame, Frames, Oversized, Packet, Publish, QoS},
@@ -181,6 +182,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             }
         }
         counters.received(Source::Subscribe, batch.received);
+        if batch.over_budget > 0 {
+            counters.rejected(Code::OverBudget, batch.over_budget);
+        }
         self.pause = self.pace.read(batch.received, Instant::now());
         self.hand_over(batch)?;
         answers.into_iter().try_for_each(|answer| self.take_answer(answer))
