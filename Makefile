@@ -35,7 +35,8 @@ bench: setup-bench ## The figures of benches/RESULTS.md, against Telegraf; about
 	benches/run
 
 fuzz: ## Ten million mutated messages through decoding and framing.
-	WAYSTATION_FUZZ_INPUTS=10000000 cargo test --release --test fuzz -- --nocapture
+	WAYSTATION_FUZZ_INPUTS=10000000 cargo test --release --test fuzz
+	WAYSTATION_FUZZ_INPUTS=10000000 cargo test --release --lib decode::tests::fuzz
 
 setup: setup-test setup-bench ## Install all that building, testing and measuring need.
 
