@@ -20,7 +20,7 @@ use crate::{
     town::{drained, message, now_ms, stations, stored},
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const RATE: u32 = 1000;
 
 async fn subscribed(broker_url: &str) -> Daemon {

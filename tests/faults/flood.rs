@@ -22,7 +22,7 @@ use crate::{
     town::{DEVICES, now_ms, stations, stored},
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const RATE: u32 = 5000;
 const FLOOD: u64 = 40_000;
 /// The defaults of `ingest.device_burst` and `ingest.device_rate`.
