@@ -18,7 +18,7 @@ build: setup-build ## A release build: target/release/waystation.
 	cargo build --release --bin waystation
 
 test: setup-test ## Install and start what the tests need, and run all of them.
-	cargo test --all-targets --no-fail-fast
+	cargo test --lib --bins --tests --no-fail-fast
 	cargo test --doc
 
 lint: ## Format and lints, as CI checks them.
