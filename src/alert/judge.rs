@@ -2,9 +2,10 @@
 
 use super::{
     Verdict,
+    cell::{Cell, Packed},
     life::Life,
     plan::{Check, Kept, Plan, Test, Window},
-    track::{Cell, Memory},
+    track::Memory,
 };
 use crate::{
     reading::{Timestamp, Value},
@@ -14,7 +15,7 @@ use crate::{
 /// All that a condition may ask.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
-    pub(crate) cells: &'a [Option<Cell>],
+    pub(crate) cells: &'a [Packed],
     pub(crate) windows: &'a [Memory],
     pub(crate) plan: &'a Plan,
     pub(crate) life: &'a Life,
@@ -95,7 +96,7 @@ pub(crate) fn fresh_until(test: &Test, facts: &Facts<'_>) -> Timestamp {
 
 impl Facts<'_> {
     pub(crate) fn cell(&self, cell: usize) -> Option<Cell> {
-        self.cells.get(cell).copied().flatten()
+        self.cells.get(cell).copied().and_then(Packed::open)
     }
 
     fn number(&self, cell: usize, verdict: impl FnOnce(f64) -> Verdict) -> Option<Verdict> {

@@ -3,6 +3,7 @@
 //! Three questions, three places: *is this bad?* (`judge`), *has it been bad, or good, for long
 //! enough?* (`state`), *should someone hear of it?* (`notify`, elsewhere).
 
+mod cell;
 mod driver;
 mod engine;
 mod judge;

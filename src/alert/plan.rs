@@ -182,11 +182,15 @@ impl Plan {
     }
 
     fn remember(&mut self, condition: &Condition, kept: Kept, within: Duration) -> usize {
+        let key = key_of(condition);
+        if let Some(known) = self.windows.iter().position(|window| window.key == key) {
+            return known;
+        }
         let index = self.windows.len();
         for cell in kept.cells(&self.windows) {
             self.mark(cell, |watched| watched.windows |= bit(index));
         }
-        self.windows.push(Window { key: key_of(condition), within, of: kept });
+        self.windows.push(Window { key, within, of: kept });
         index
     }
 

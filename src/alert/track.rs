@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Verdict,
+    cell::{Cell, Packed},
     judge::{Facts, judge},
     life::Life,
     plan::{Kept, Mask, Plan, Window, each},
@@ -13,13 +14,6 @@ use super::{
     window::{Extremes, Still, Sum},
 };
 use crate::reading::{Sample, Timestamp, Value};
-
-/// The last value of a metric, and when it came.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Cell {
-    pub(crate) value: Value,
-    pub(crate) came: Timestamp,
-}
 
 /// What one condition remembers.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -47,7 +41,7 @@ pub(crate) struct Active {
 /// One course of events of a device: as they come, or late, in their own order of time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Track {
-    pub(crate) cells: Box<[Option<Cell>]>,
+    pub(crate) cells: Box<[Packed]>,
     pub(crate) windows: Box<[Memory]>,
     pub(crate) active: Vec<Active>,
 }
@@ -71,10 +65,14 @@ pub(crate) struct Touched {
 }
 
 impl Track {
+    pub(crate) fn cell(&self, cell: usize) -> Option<Cell> {
+        self.cells.get(cell).copied().and_then(Packed::open)
+    }
+
     /// Makes room on the first use: a device that never reports costs next to nothing.
     pub(crate) fn make_room(&mut self, plan: &Plan) {
         if self.cells.len() != plan.metrics.len() {
-            self.cells = vec![None; plan.metrics.len()].into();
+            self.cells = vec![Packed::Empty; plan.metrics.len()].into();
         }
         if self.windows.len() != plan.windows.len() {
             self.windows = vec![Memory::Nothing; plan.windows.len()].into();
@@ -92,7 +90,7 @@ impl Track {
             else {
                 continue;
             };
-            *cell = Some(Cell { value: sample.value, came: arrival.now });
+            *cell = Packed::new(Cell { value: sample.value, came: arrival.now });
             touched.rules |= watched.touches;
             touched.counted |= watched.counts;
             windows |= watched.windows;
@@ -115,7 +113,8 @@ impl Track {
             _ => None,
         };
         let cells = &self.cells;
-        let value = |cell: usize| cells.get(cell).copied().flatten().map(|cell| cell.value);
+        let value =
+            |cell: usize| cells.get(cell).copied().and_then(Packed::open).map(|cell| cell.value);
         let Some(memory) = self.windows.get_mut(index) else { return };
         match (&window.of, held) {
             (Kept::Held(_), held) => {
@@ -135,8 +134,10 @@ impl Track {
     /// Every clock was moved by so many milliseconds. Windows of change start anew: a device's own
     /// clock did not move with ours, and a squeezed window would see changes that never were.
     pub(crate) fn shift(&mut self, plan: &Plan, millis: i64) {
-        for cell in self.cells.iter_mut().flatten() {
-            cell.came = cell.came.plus_millis(millis);
+        for packed in &mut self.cells {
+            if let Some(cell) = packed.open() {
+                *packed = Packed::new(Cell { came: cell.came.plus_millis(millis), ..cell });
+            }
         }
         for active in &mut self.active {
             active.state = active.state.shifted(millis);

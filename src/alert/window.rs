@@ -1,6 +1,6 @@
 //! What a condition remembers of the recent past, bounded whatever a device sends.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,35 +14,34 @@ const PARTS: u64 = 64;
 /// For a rise only lower, later values matter (a falling sequence is forgotten from behind), so the
 /// queue is sorted; values of one sixty-fourth of the window share a place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Extremes(VecDeque<(Timestamp, f64)>);
+pub(crate) struct Extremes(Vec<(Timestamp, f64)>);
 
 impl Extremes {
     /// Takes a value in and says how far it moved, in the direction of `by`, within the window.
     pub(crate) fn push(&mut self, at: Timestamp, value: f64, by: f64, within: Duration) {
-        let at = self.0.back().map_or(at, |(last, _)| at.max(*last));
+        let at = self.0.last().map_or(at, |(last, _)| at.max(*last));
         let from = at - within;
-        while self.0.front().is_some_and(|(then, _)| *then < from) {
-            self.0.pop_front();
-        }
+        let gone = self.0.iter().take_while(|(then, _)| *then < from).count();
+        self.0.drain(..gone);
         let up = by >= 0.0;
         while self
             .0
-            .back()
+            .last()
             .is_some_and(|(_, then)| if up { *then >= value } else { *then <= value })
         {
-            self.0.pop_back();
+            self.0.pop();
         }
         let part = within / u32::try_from(PARTS).unwrap_or(1);
         let shares =
-            self.0.len() > 1 && self.0.back().is_some_and(|(then, _)| at.since(*then) < part);
+            self.0.len() > 1 && self.0.last().is_some_and(|(then, _)| at.since(*then) < part);
         if !shares {
-            self.0.push_back((at, value));
+            push(&mut self.0, (at, value));
         }
     }
 
     /// From the extreme of the window to `value`, the one that came last.
     pub(crate) fn moved(&self, value: f64) -> f64 {
-        self.0.front().map_or(0.0, |(_, extreme)| value - extreme)
+        self.0.first().map_or(0.0, |(_, extreme)| value - extreme)
     }
 }
 
@@ -64,18 +63,17 @@ impl Still {
 
 /// Amounts in a sliding window, summed in sixty-fourths of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sum(VecDeque<(i64, f64)>);
+pub(crate) struct Sum(Vec<(i64, f64)>);
 
 impl Sum {
     pub(crate) fn add(&mut self, at: Timestamp, amount: f64, within: Duration) {
         let part = part_of(at, within);
         let oldest = part - i64::try_from(PARTS).unwrap_or(0);
-        while self.0.front().is_some_and(|(then, _)| *then <= oldest) {
-            self.0.pop_front();
-        }
-        match self.0.back_mut() {
+        let gone = self.0.iter().take_while(|(then, _)| *then <= oldest).count();
+        self.0.drain(..gone);
+        match self.0.last_mut() {
             Some((last, sum)) if *last >= part => *sum += amount,
-            _ => self.0.push_back((part, amount)),
+            _ => push(&mut self.0, (part, amount)),
         }
     }
 
@@ -102,6 +100,14 @@ impl Sum {
             *part += parts;
         }
     }
+}
+
+/// Most windows stay short: a hundred thousand of them must not keep room for what never comes.
+fn push<T>(places: &mut Vec<T>, place: T) {
+    if places.len() == places.capacity() {
+        places.reserve_exact(1 + places.len() / 2);
+    }
+    places.push(place);
 }
 
 fn width_of(within: Duration) -> i64 {

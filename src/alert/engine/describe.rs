@@ -74,10 +74,10 @@ fn value(device: &Device, track: &Track, rule: usize) -> Option<Value> {
         return None;
     }
     let cell = *check.when.cells(&device.plan.windows).first()?;
-    Some(track.cells.get(cell).copied().flatten()?.value)
+    Some(track.cell(cell)?.value)
 }
 
 fn metric(device: &Device, track: &Track, name: &str) -> Option<Value> {
     let cell = device.plan.metrics.iter().position(|metric| metric.symbol.as_str() == name)?;
-    Some(track.cells.get(cell).copied().flatten()?.value)
+    Some(track.cell(cell)?.value)
 }

@@ -300,7 +300,7 @@ impl Track {
     }
 
     fn came(&self, cell: usize) -> Option<Timestamp> {
-        self.cells.get(cell).copied().flatten().map(|cell| cell.came)
+        self.cell(cell).map(|cell| cell.came)
     }
 
     fn deadline(&self, plan: &Plan, rule: usize) -> Option<Timestamp> {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{DISORDER, Device, Engine};
 use crate::{
     alert::{
+        cell::{Cell, Packed},
         life::Link,
         plan::Plan,
         state::State,
-        track::{Active, Cell, Memory, Track},
+        track::{Active, Memory, Track},
     },
     reading::{Slot, Symbol, Timestamp, Value},
 };
@@ -201,7 +202,7 @@ fn restore_row(device: &mut Device, path: &str, row: &[u8], base: i64) -> Result
 
 fn save_track(track: &Track, plan: &Plan) -> SavedTrack {
     let cells = track.cells.iter().zip(&plan.metrics).filter_map(|(cell, metric)| {
-        let cell = cell.as_ref()?;
+        let cell = cell.open()?;
         let value = match cell.value {
             Value::Number(number) => SavedValue::Number(number),
             Value::State(state) => SavedValue::State(state),
@@ -235,7 +236,7 @@ fn load_track(saved: SavedTrack, plan: &Plan) -> Track {
             SavedValue::Word(word) => Symbol::known(&word).map(Value::Word),
         };
         if let (Some(place), Some(value)) = (track.cells.get_mut(cell), value) {
-            *place = Some(Cell { value, came });
+            *place = Packed::new(Cell { value, came });
         }
     }
     for (key, memory) in saved.windows {

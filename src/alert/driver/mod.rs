@@ -334,3 +334,6 @@ impl Driver {
 
 const SEVERITIES: [Severity; 4] =
     [Severity::Info, Severity::Minor, Severity::Major, Severity::Critical];
+
+#[cfg(test)]
+mod tests;
