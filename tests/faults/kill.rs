@@ -3,9 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
         daemon::Daemon,
         influx::{BUCKET, Influx},
         mosquitto::Mosquitto,
-        publisher::{Plan, Publisher},
+        publisher::{Make, Plan, Publisher},
         wait,
     },
     target::{Call, Mood, Target},
@@ -47,7 +49,7 @@ async fn killed_again_and_again(settings: &str, address: String) {
     let settings = format!("{settings}[journal]\nmax_bytes = \"4MiB\"\n{}", target.settings());
     let mut daemon = Daemon::start(&settings, &stations()).await;
     let plan = Plan { rate: RATE, ..Plan::new(address, "publisher") };
-    let publisher = Publisher::start(plan, message(now_ms()));
+    let publisher = Publisher::start(plan, restamped(message(now_ms())));
     for pause in pauses(KILLS) {
         // The moment of the kill is what this test is about: it must be any.
         tokio::time::sleep(pause).await;
@@ -65,15 +67,30 @@ async fn killed_again_and_again(settings: &str, address: String) {
     alerts_once(&daemon, &target).await;
 }
 
-/// 50 to 450 ms, of no pattern, the same in every run. Every tenth is seconds longer: in these the
-/// rules write their checkpoint.
+/// As `make` makes them, but later by a millisecond each time a message is sent again: a store knows
+/// a point by its time, and would hide that it was given the same message twice.
+fn restamped(make: Make) -> Make {
+    let sent = Mutex::new(BTreeMap::<u64, i64>::new());
+    Arc::new(move |n| {
+        let (topic, payload) = make(n);
+        let mut sent = sent.lock().unwrap();
+        let times = sent.entry(n).or_default();
+        let mut message: Value = serde_json::from_slice(&payload).unwrap();
+        message["at"] = (message["at"].as_i64().unwrap() + *times).into();
+        *times += 1;
+        (topic, message.to_string().into_bytes())
+    })
+}
+
+/// 50 to 450 ms, of no pattern, the same in every run. A few are seconds longer: in these decoder
+/// and rules save what they remember.
 fn pauses(count: u32) -> impl Iterator<Item = Duration> {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     (0..count).map(move |nth| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        Duration::from_millis(50 + state % 400 + if nth % 10 == 9 { 5000 } else { 0 })
+        Duration::from_millis(50 + state % 400 + if nth % 25 == 24 { 10_000 } else { 0 })
     })
 }
 
@@ -154,6 +171,27 @@ impl Alerts {
 
 fn alert_id(call: &Call) -> String {
     call.json()["alert"]["id"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_after_a_restart_is_stored_once() {
+    const COUNT: u64 = 1000;
+    let port = crate::support::free_port();
+    let settings =
+        format!("[listen]\nmqtt = \"127.0.0.1:{port}\"\n[web]\nlisten = \"127.0.0.1:0\"\n");
+    let mut daemon = Daemon::start(&settings, &stations()).await;
+    let plan = Plan { count: COUNT, ..Plan::new(format!("127.0.0.1:{port}"), "publisher") };
+    let make = restamped(message(now_ms()));
+    for _ in 0..2 {
+        // The second time it has forgotten what was acknowledged.
+        let mut publisher = Publisher::start(plan.clone(), Arc::clone(&make));
+        publisher.finished(Duration::from_secs(30)).await;
+        drained(&daemon).await;
+        let status = daemon.stop(Duration::from_secs(10)).await;
+        assert!(status.success(), "{status}:\n{}", daemon.log());
+        daemon.start_again().await;
+        everything_once(&daemon, &publisher.acknowledged()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
