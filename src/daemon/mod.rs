@@ -5,13 +5,14 @@
 //!        ├─deliveries─▶ group ─appended─▶ follow ┼▶ alert ─outbox─▶ notify
 //! subscribe ┘                                    └▶ live ─▶ web        replies ─▶ devices
 //! ```
-//! Sources hold the stop token: listen, subscribe, web, notify, health, reload. All others end when
+//! Sources hold the stop token: listen, subscribe, web, notify, health, reload, remember. All others end when
 //! their input closes.
 
 mod inputs;
 mod own;
 mod points;
 mod reload;
+mod remember;
 mod replies;
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
@@ -116,6 +117,7 @@ pub async fn run(
     let answers = house.store(&mut fanout)?;
     house.alert(&mut fanout)?;
     house.live(&mut fanout, downward);
+    house.remember(answers.clone());
     house.follow(follow_input, fanout);
     house.serve(web, answers);
     house.look_after(config)?;
@@ -321,6 +323,12 @@ impl House {
         self.stages.spawn("live", live::run(fanout.live(FOLLOWED), self.live.clone()));
         let prefix = self.settings.subscribe.prefix.clone();
         self.stages.spawn("replies", replies::run(fanout.live(FOLLOWED), doors, prefix));
+    }
+
+    fn remember(&mut self, store: Store) {
+        let (registry, live) = (self.registry.subscribe(), self.live.clone());
+        let stage = remember::run(store, registry, live, self.journal.clone(), self.stop.clone());
+        self.stages.spawn("remember", stage);
     }
 
     fn serve(&mut self, listener: Option<TcpListener>, store: Store) {

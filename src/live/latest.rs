@@ -97,9 +97,13 @@ impl Table {
 
     pub(super) fn restore(&mut self, device: Slot, metrics: impl IntoIterator<Item = Metric>) {
         let row = self.row(device);
-        let mut last = row.seen.last;
-        row.merge(metrics.into_iter().inspect(|metric| last = last.max(Some(metric.at))));
-        row.seen.last = last;
+        let known: Vec<Metric> = row.metrics.iter().map(|packed| packed.open()).collect();
+        let is_new = |metric: &Metric| {
+            known.iter().all(|known| known.metric != metric.metric || known.at < metric.at)
+        };
+        let new: Vec<Metric> = metrics.into_iter().filter(is_new).collect();
+        row.seen.last = row.seen.last.max(new.iter().map(|metric| metric.at).max());
+        row.merge(new.into_iter());
     }
 
     fn take_reading(&mut self, reading: &Reading, samples: &[Sample]) {
@@ -219,5 +223,7 @@ mod tests {
             assert_eq!(table.seen(slot).last, Some(Timestamp(30)));
         }
         assert_eq!(table.get(Slot(4)), Latest::default());
+        table.restore(Slot(6), [value(9.0, 30)]);
+        assert_eq!(table.get(Slot(6)).metrics, [value(2.0, 30)], "as old: what is live stays");
     }
 }

@@ -82,6 +82,29 @@ pub struct Latest {
     pub at: Timestamp,
 }
 
+/// Whose newest values are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Of {
+    /// `district/station/device`.
+    pub path: String,
+    pub profile: String,
+}
+
+impl Of {
+    /// District and station.
+    fn station(&self) -> (&str, &str) {
+        let mut levels = self.path.split('/');
+        (levels.next().unwrap_or_default(), levels.next().unwrap_or_default())
+    }
+}
+
+/// A newest value and whose it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Newest {
+    pub path: String,
+    pub latest: Latest,
+}
+
 /// A stored value. Unlike [`crate::reading::Value`] it may hold a word no profile knows any more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -215,6 +238,15 @@ impl Store {
         match self {
             Self::Embedded(store) => store.latest(path.to_owned()).await,
             Self::Influx(store) => store.latest(path, profile).await,
+        }
+    }
+
+    /// The newest values of many devices, in no order: those of some stations, a few hundred at
+    /// once. There may be some of their stations' other devices among them.
+    pub async fn latest_of(&self, devices: Vec<Of>) -> Result<Vec<Newest>, QuestionError> {
+        match self {
+            Self::Embedded(store) => store.latest_of(devices).await,
+            Self::Influx(store) => store.latest_of(&devices).await,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What the stage knows: when to flush, what is under way, what went wrong. Its jobs touch the disk,
 //! it does not.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tracing::{info, warn};
 
@@ -105,6 +108,7 @@ impl Keeper {
         }
         let refused = memory.take(&decoded, now);
         drop(memory);
+        self.store.taken.store(decoded.group, Ordering::Release);
         if refused > 0 {
             self.counters.store_refused(refused);
             warn!(refused, "samples placed before 1970 or after 2149 are not stored");

@@ -40,7 +40,10 @@ pub use stage::{Feed, Limits, run};
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::AtomicU64,
+    },
 };
 
 use rusqlite::Connection;
@@ -64,6 +67,8 @@ struct Inner {
     readers: Readers,
     damage: DamageLog,
     position: u64,
+    /// The last group in memory.
+    taken: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -100,6 +105,7 @@ impl Embedded {
             damage: DamageLog::default(),
             file,
             position,
+            taken: AtomicU64::new(position),
         })))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use rusqlite::{Connection, OptionalExtension};
@@ -16,7 +16,7 @@ use super::{
     latest::{self, Newest},
     source::{Recent, Source},
 };
-use crate::store::{HourlyQuery, Latest, QuestionError, Series, SeriesQuery, Window};
+use crate::store::{self, HourlyQuery, Latest, Of, QuestionError, Series, SeriesQuery, Window};
 
 /// Questions answered at once; the rest wait.
 const AT_ONCE: usize = 4;
@@ -66,6 +66,23 @@ impl Embedded {
 
     pub async fn latest(&self, path: String) -> Result<Vec<Latest>, QuestionError> {
         self.ask(move |inner| inner.latest(&path)).await
+    }
+
+    pub async fn latest_of(&self, devices: Vec<Of>) -> Result<Vec<store::Newest>, QuestionError> {
+        self.ask(move |inner| {
+            let mut all = Vec::new();
+            for Of { path, .. } in devices {
+                let told = |latest| store::Newest { path: path.clone(), latest };
+                all.extend(inner.latest(&path)?.into_iter().map(told));
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// The last group that is in memory or on disk.
+    pub fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Acquire)
     }
 
     async fn ask<T: Send + 'static>(

@@ -3,33 +3,43 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
-use influxdb2::{Client, api::query::FluxRecord, models::Query};
+use fallible_iterator::FallibleIterator as _;
+use influxdb2::{Client, RequestError, models::Query};
 use influxdb2_structmap::value::Value as Cell;
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::client;
 use crate::{
     reading::Timestamp,
     settings,
-    store::{ANSWER_MAX, Datum, Latest, Point, QuestionError, Series, SeriesQuery, windows_of},
+    store::{
+        ANSWER_MAX, Datum, Latest, Newest, Of, Point, QuestionError, Series, SeriesQuery,
+        windows_of,
+    },
 };
 
 /// How far back the newest value of a metric is looked for.
 const LATEST_WITHIN: &str = "-30d";
-/// Points read at once to make windows of.
-const POINTS_MAX: usize = 2_000_000;
+/// Points read at once to make windows of: a year of one a minute.
+const POINTS_MAX: usize = 600_000;
+/// Questions asked at once; the rest wait.
+const AT_ONCE: usize = 4;
 
 /// Asks one bucket.
 #[derive(Debug, Clone)]
 pub struct Asker {
     client: Client,
     bucket: String,
+    permits: Arc<Semaphore>,
 }
+
+type Row = BTreeMap<String, Cell>;
 
 impl Asker {
     pub fn new(settings: &settings::Influx) -> anyhow::Result<Self> {
         let client = client::client(settings, reqwest_influx::header::HeaderMap::new())?;
-        Ok(Self { client, bucket: settings.bucket.clone() })
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { client, bucket: settings.bucket.clone(), permits })
     }
 
     /// Points, or windows, of one series.
@@ -45,19 +55,24 @@ impl Asker {
 
     /// The newest value of each metric of a device.
     pub async fn latest(&self, path: &str, profile: &str) -> Result<Vec<Latest>, QuestionError> {
-        let flux = format!(
-            "{} |> range(start: {LATEST_WITHIN}) {} |> last()",
-            self.from(),
-            of_device(path, profile)
-        );
-        let records = self.ask(flux).await?;
-        let latest = records.into_iter().filter_map(|record| {
-            let Some(Cell::String(metric)) = record.values.get("_field") else { return None };
-            let metric = Arc::from(metric.as_str());
-            let point = point(&record.values)?;
-            Some(Latest { metric, value: point.value, at: point.at })
-        });
-        Ok(latest.collect())
+        let of_device = of_device(path, profile);
+        let flux = format!("{} {} {of_device} |> last()", self.from(), latest_range());
+        self.ask(flux, usize::MAX, |row| latest(&row)).await
+    }
+
+    /// The newest values of the devices of some stations: one question.
+    pub async fn latest_of(&self, devices: &[Of]) -> Result<Vec<Newest>, QuestionError> {
+        let of_any = of_any(devices);
+        let flux = format!("{} {} {of_any} |> last()", self.from(), latest_range());
+        let told = |row: Row| {
+            let tag = |name| match row.get(name) {
+                Some(Cell::String(tag)) => Some(tag.as_str()),
+                _ => None,
+            };
+            let path = [tag("district")?, tag("station")?, tag("device")?].join("/");
+            Some(Newest { path, latest: latest(&row)? })
+        };
+        self.ask(flux, usize::MAX, told).await
     }
 
     async fn points(&self, query: &SeriesQuery, most: usize) -> Result<Vec<Point>, QuestionError> {
@@ -66,31 +81,45 @@ impl Asker {
         flux += &of_device(&query.path, &query.profile);
         write!(flux, " |> filter(fn: (r) => r._field == {})", quoted(&query.metric)).ok();
         write!(flux, " |> keep(columns: [\"_time\", \"_value\"]) |> limit(n: {})", most + 1).ok();
-        let records = self.ask(flux).await?;
-        if records.len() > most {
-            return Err(QuestionError::TooManyPoints);
-        }
-        let mut points: Vec<Point> =
-            records.iter().filter_map(|record| point(&record.values)).collect();
+        let mut points = self.ask(flux, most, |row| point(&row)).await?;
         points.sort_by_key(|point| point.at);
         Ok(points)
     }
 
-    fn from(&self) -> String {
-        format!("from(bucket: {})", quoted(&self.bucket))
+    /// Reads the rows of an answer one by one: as records all of them would take twenty times the
+    /// memory of their points. The client panics on a cell that is none; in a task of its own that
+    /// is but an error.
+    async fn ask<T: Send + 'static>(
+        &self,
+        flux: String,
+        most: usize,
+        mut read: impl FnMut(Row) -> Option<T> + Send + 'static,
+    ) -> Result<Vec<T>, QuestionError> {
+        let unavailable = |reason: String| QuestionError::Unavailable { reason };
+        let _permit =
+            self.permits.acquire().await.map_err(|closed| unavailable(closed.to_string()))?;
+        let answer = self.client.query_raw_iter(Some(Query::new(flux))).await;
+        let table = answer.map_err(|error| unavailable(said(&error)))?;
+        let reading = spawn_blocking(move || {
+            let mut rows = table.result();
+            let mut all = Vec::new();
+            while let Some(record) = rows.next()? {
+                all.extend(read(record.values));
+                if all.len() > most {
+                    return Ok(Err(QuestionError::TooManyPoints));
+                }
+            }
+            Ok::<_, RequestError>(Ok(all))
+        });
+        match reading.await {
+            Ok(Ok(all)) => all,
+            Ok(Err(error)) => Err(unavailable(said(&error))),
+            Err(_) => Err(unavailable("InfluxDB's answer was no table".to_owned())),
+        }
     }
 
-    /// The client panics on an answer that is cut short: in a task of its own that is but an error.
-    async fn ask(&self, flux: String) -> Result<Vec<FluxRecord>, QuestionError> {
-        let client = self.client.clone();
-        let mut task = JoinSet::new();
-        task.spawn(async move { client.query_raw(Some(Query::new(flux))).await });
-        let unavailable = |reason: String| QuestionError::Unavailable { reason };
-        match task.join_next().await {
-            Some(Ok(Ok(records))) => Ok(records),
-            Some(Ok(Err(error))) => Err(unavailable(error.to_string())),
-            _ => Err(unavailable("its answer was cut short".to_owned())),
-        }
+    fn from(&self) -> String {
+        format!("from(bucket: {})", quoted(&self.bucket))
     }
 }
 
@@ -100,6 +129,36 @@ fn of_device(path: &str, profile: &str) -> String {
         write!(text, " |> filter(fn: (r) => r.{tag} == {})", quoted(value)).ok();
     }
     text
+}
+
+fn latest_range() -> String {
+    // A device's clock may be ahead of ours: without a stop its newest values would be left out.
+    format!("|> range(start: {LATEST_WITHIN}, stop: {})", flux_time(Timestamp(i64::MAX)))
+}
+
+/// All devices of the stations that are named; whoever asks picks its own.
+fn of_any(devices: &[Of]) -> String {
+    let mut stations: Vec<(&str, &str)> = devices.iter().map(Of::station).collect();
+    stations.dedup();
+    let mut profiles: Vec<&str> = devices.iter().map(|of| of.profile.as_str()).collect();
+    profiles.sort_unstable();
+    profiles.dedup();
+    let stations = stations.into_iter().map(|(district, station)| {
+        format!("(r.district == {} and r.station == {})", quoted(district), quoted(station))
+    });
+    let profiles = profiles.into_iter().map(|p| format!("r._measurement == {}", quoted(p)));
+    let any = |terms: Vec<String>| format!("|> filter(fn: (r) => {})", terms.join(" or "));
+    format!("{} {}", any(profiles.collect()), any(stations.collect()))
+}
+
+/// Why a question has no answer, for the person who asked.
+fn said(error: &RequestError) -> String {
+    match error {
+        RequestError::Http { status, text } => {
+            format!("InfluxDB answers {} ({})", status.as_u16(), client::message(text))
+        }
+        other => format!("InfluxDB: {}", client::plain(other)),
+    }
 }
 
 /// Flux reads times from 1677 to 2262, in RFC 3339.
@@ -114,7 +173,13 @@ fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-fn point(values: &BTreeMap<String, Cell>) -> Option<Point> {
+fn latest(row: &Row) -> Option<Latest> {
+    let Some(Cell::String(metric)) = row.get("_field") else { return None };
+    let Point { at, value } = point(row)?;
+    Some(Latest { metric: Arc::from(metric.as_str()), value, at })
+}
+
+fn point(values: &Row) -> Option<Point> {
     let Some(Cell::TimeRFC(time)) = values.get("_time") else { return None };
     let value = match values.get("_value")? {
         Cell::Double(number) => Datum::Number(number.into_inner()),

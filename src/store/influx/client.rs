@@ -43,6 +43,10 @@ pub(super) enum Outcome {
     Unavailable {
         reason: String,
     },
+    /// The same, but it is there and wants to be left alone for a while.
+    Busy {
+        reason: String,
+    },
 }
 
 impl Writer {
@@ -75,36 +79,46 @@ impl Writer {
         }
     }
 
+    /// Only InfluxDB's own words are a refusal: a proxy, or whatever else listens at that address,
+    /// answers 200 and 400 to anything, and knows nothing of lines.
     fn judge(&self, status: StatusCode, text: &str) -> Outcome {
-        let says = message(text);
-        match status.as_u16() {
-            200..=299 => Outcome::Written,
-            400 => Outcome::Refused { reason: says },
-            401 | 403 => self.unavailable(&format!(
+        let Answer { code, message } = Answer::read(text);
+        let says = shortened(&message);
+        match (status.as_u16(), code.as_str()) {
+            (400, "invalid") => Outcome::Refused { reason: says },
+            (401 | 403, _) => self.unavailable(&format!(
                 "it refuses the token ({says}); set store.influx.token or token_file to one that may write to bucket {:?}",
                 self.bucket
             )),
-            404 => self.unavailable(&format!(
+            (404, _) => self.unavailable(&format!(
                 "it knows no bucket {:?} in org {:?} ({says}); create it, or mend store.influx.bucket and org",
                 self.bucket, self.org
             )),
-            413 => Outcome::TooLarge,
-            422 => Outcome::PartlyRefused { dropped: dropped(&says), reason: says },
-            429 => self.unavailable("it takes no more for now (429)"),
-            code => self.unavailable(&format!("it answers {code} ({says})")),
+            (413, _) => Outcome::TooLarge,
+            (422, _) => Outcome::PartlyRefused { dropped: dropped(&message), reason: says },
+            (429, _) => Outcome::Busy { reason: self.reason("it takes no more for now (429)") },
+            (status @ 200..=400, _) => self.unavailable(&format!(
+                "it answers {status}, as no InfluxDB 2 does ({says}); is store.influx.url its address?"
+            )),
+            (status, _) => self.unavailable(&format!("it answers {status} ({says})")),
         }
     }
 
     fn unavailable(&self, why: &str) -> Outcome {
-        Outcome::Unavailable { reason: format!("InfluxDB at {}: {why}", self.url) }
+        Outcome::Unavailable { reason: self.reason(why) }
+    }
+
+    fn reason(&self, why: &str) -> String {
+        format!("InfluxDB at {}: {why}", self.url)
     }
 }
 
-/// A client with time-outs that speaks HTTP/1.1 only.
+/// A client with time-outs that speaks HTTP/1.1 only. A redirect would turn a write into a GET.
 pub(super) fn client(settings: &settings::Influx, headers: HeaderMap) -> anyhow::Result<Client> {
     url(&settings.url)?;
     let builder = reqwest_influx::ClientBuilder::new()
         .http1_only()
+        .redirect(reqwest_influx::redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
         .timeout(settings.timeout)
         .default_headers(headers);
@@ -132,14 +146,28 @@ fn gzip(text: &str) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// The `message` of InfluxDB's JSON errors, else the text as it is, cut.
-fn message(text: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        message: String,
+/// An error as InfluxDB writes it; of anybody else the text as it is.
+#[derive(Debug, serde::Deserialize)]
+struct Answer {
+    #[serde(default)]
+    code: String,
+    message: String,
+}
+
+impl Answer {
+    fn read(text: &str) -> Self {
+        let plain = |_| Self { code: String::new(), message: text.trim().to_owned() };
+        serde_json::from_str(text).unwrap_or_else(plain)
     }
-    let says = serde_json::from_str(text).map_or_else(|_| text.to_owned(), |a: Answer| a.message);
-    says.trim().chars().take(300).collect()
+}
+
+/// What an error says, cut to the length of a message.
+pub(super) fn message(text: &str) -> String {
+    shortened(&Answer::read(text).message)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
 }
 
 /// `… dropped=3`; at least one, or it would not have complained.
@@ -150,7 +178,7 @@ fn dropped(message: &str) -> usize {
 }
 
 /// The innermost cause: `Connection refused (os error 111)`.
-fn plain(error: &dyn std::error::Error) -> String {
+pub(super) fn plain(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -172,21 +200,38 @@ mod tests {
     fn each_answer_says_what_to_do_next() {
         let conflict = r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict: input field \"temp_c\" on measurement \"fridge\" is type string, already exists as type float dropped=2"}"#;
         assert!(matches!(judge(422, conflict), Outcome::PartlyRefused { dropped: 2, .. }));
-        assert!(
-            matches!(judge(400, "{\"message\":\"unable to parse\"}"), Outcome::Refused { reason } if reason == "unable to parse")
-        );
+        let unparsed = r#"{"code":"invalid","message":"unable to parse"}"#;
+        let refused = Outcome::Refused { reason: "unable to parse".to_owned() };
+        assert_eq!(judge(400, unparsed), refused);
         assert_eq!(judge(413, ""), Outcome::TooLarge);
         for (status, words) in [
             (401, "it refuses the token"),
             (403, "store.influx.token"),
             (404, "no bucket \"readings\""),
-            (429, "no more for now"),
             (503, "it answers 503"),
             (500, "it answers 500"),
         ] {
             let Outcome::Unavailable { reason } = judge(status, "") else { panic!("{status}") };
             assert!(reason.contains(words), "{status}: {reason}");
         }
+        assert!(matches!(judge(429, ""), Outcome::Busy { .. }));
+    }
+
+    #[test]
+    fn what_is_no_influx_neither_takes_nor_refuses_a_line() {
+        let page = "<html>The plain HTTP request was sent to HTTPS port</html>";
+        for status in [200, 301, 400] {
+            let Outcome::Unavailable { reason } = judge(status, page) else { panic!("{status}") };
+            assert!(reason.contains("is store.influx.url its address?"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn how_many_were_dropped_stands_behind_the_longest_of_names() {
+        let message = format!("partial write: field {} dropped=7", "x".repeat(1000));
+        let text = serde_json::json!({"code": "unprocessable entity", "message": message});
+        let outcome = judge(422, &text.to_string());
+        assert!(matches!(outcome, Outcome::PartlyRefused { dropped: 7, .. }), "{outcome:?}");
     }
 
     #[test]

@@ -78,11 +78,10 @@ impl Flights {
     }
 
     /// Waits for all that are under way.
-    pub(super) async fn land(&mut self) -> Option<u64> {
+    pub(super) async fn land(&mut self) {
         while !self.tasks.is_empty() {
             self.one_ends().await;
         }
-        self.settled.take()
     }
 
     async fn one_ends(&mut self) {

@@ -101,6 +101,14 @@ impl Lines {
         let part = |text: &str, count| Self { text: text.to_owned(), count };
         Some((part(first, half), part(second, self.count - half)))
     }
+
+    /// The same lines with those of one series side by side, each series in the order it had.
+    #[must_use]
+    pub fn by_series(&self) -> Self {
+        let mut lines: Vec<&str> = self.text.split_inclusive('\n').collect();
+        lines.sort_by_key(|line| line.split_once(' ').map(|(series, _)| series));
+        Self { text: lines.concat(), count: self.count }
+    }
 }
 
 /// A line feed would end the line and let what follows be a line of its own: it becomes a space.
@@ -166,6 +174,17 @@ mod tests {
         assert_eq!(format!("{}{}", first.as_str(), second.as_str()), lines.as_str());
         let (one, _) = first.halves().unwrap();
         assert_eq!(one.halves(), None);
+    }
+
+    #[test]
+    fn lines_of_one_series_keep_their_order() {
+        let mut lines = Lines::default();
+        for (tag, at) in [("b", 2), ("a", 3), ("b", 1), ("a", 3)] {
+            lines.point("m", &[("t", tag)], [("x", Value::State(at == 1))], Timestamp(at));
+        }
+        let sorted = lines.by_series();
+        let expected = "m,t=a x=false 3\nm,t=a x=false 3\nm,t=b x=false 2\nm,t=b x=true 1\n";
+        assert_eq!((sorted.as_str(), sorted.len()), (expected, 4));
     }
 
     proptest! {

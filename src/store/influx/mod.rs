@@ -12,6 +12,7 @@ mod client;
 mod flights;
 mod line;
 mod send;
+mod standing;
 
 pub use ask::Asker;
 pub use line::Lines;
@@ -20,11 +21,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{client::Writer, flights::Flights, send::Sender};
+use self::{aside::Aside, client::Writer, flights::Flights, send::Sender, standing::Standing};
 use crate::{
     decode::Decoded,
     follow::Follower,
@@ -47,6 +48,12 @@ struct Batch {
     upto: Option<u64>,
 }
 
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.upto.is_none()
+    }
+}
+
 /// Writes what `follower` brings, and `points` about alerts and ourselves, until the input closes.
 ///
 /// Stopping loses nothing: what was not committed is still in the journal.
@@ -59,62 +66,72 @@ pub async fn run(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let aside = Arc::new(aside::Aside::new(&data_dir));
-    let sender = Sender { writer: Writer::new(&settings)?, aside, counters, readiness };
+    let aside = Arc::new(Aside::new(&data_dir));
+    let standing = Arc::new(Standing::new(readiness));
+    let sender = Sender { writer: Writer::new(&settings)?, aside, counters, standing };
     let limit = usize::try_from(settings.batch_lines.max(1)).unwrap_or(usize::MAX);
     let mut flights = Flights::new(sender, settings.in_flight);
     let mut open = true;
-    while open {
+    'running: while open {
         let mut batch = Batch::default();
-        let deadline = Instant::now() + LINGER;
+        let mut deadline = None;
         while open && batch.lines.len() < limit {
+            if !batch.is_empty() {
+                deadline.get_or_insert_with(|| Instant::now() + LINGER);
+            }
             tokio::select! {
                 decoded = follower.next() => match decoded {
-                    Some(decoded) => take(&decoded, &mut batch, limit, &mut flights, &stop).await,
+                    Some(decoded) => {
+                        if take(&decoded, &mut batch, limit, &mut flights, &stop).await.is_none() {
+                            break 'running;
+                        }
+                    }
                     None => open = false,
                 },
                 Some(more) = points.recv() => batch.lines.append(&more),
                 upto = flights.landed() => follower.commit(upto),
-                () = linger(deadline, &batch) => break,
+                () = until(deadline) => break,
             }
         }
-        if flights.launch(std::mem::take(&mut batch), &stop).await.is_none() {
+        if flights.launch(batch, &stop).await.is_none() {
             break;
         }
         if let Some(upto) = flights.settled() {
             follower.commit(upto);
         }
     }
-    if let Ok(Some(upto)) = timeout_at(Instant::now() + LAND_WITHIN, flights.land()).await {
+    timeout_at(Instant::now() + LAND_WITHIN, flights.land()).await.ok();
+    if let Some(upto) = flights.settled() {
         follower.commit(upto);
     }
     Ok(())
 }
 
-/// Renders one group; what fills a request on the way is sent at once.
+/// Renders one group; what fills a request on the way is sent at once. `None` when told to stop
+/// before all of it had a place: nothing behind it may be committed then.
 async fn take(
     decoded: &Decoded,
     batch: &mut Batch,
     limit: usize,
     flights: &mut Flights,
     stop: &CancellationToken,
-) {
+) -> Option<()> {
     for reading in &decoded.readings {
         let Some(device) = decoded.registry.device(reading.device) else { continue };
         batch.lines.reading(device, decoded.samples_of(reading), reading.at);
         batch.readings += 1;
-        if batch.lines.len() >= limit && flights.launch(std::mem::take(batch), stop).await.is_none()
-        {
-            return;
+        if batch.lines.len() >= limit {
+            flights.launch(std::mem::take(batch), stop).await?;
         }
     }
     batch.upto = Some(decoded.group);
+    Some(())
 }
 
-/// Waits until the batch has lingered; for ever while it is empty.
-async fn linger(deadline: Instant, batch: &Batch) {
-    if batch.lines.is_empty() && batch.upto.is_none() {
-        std::future::pending::<()>().await;
+/// For ever while there is no deadline.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
-    tokio::time::sleep_until(deadline).await;
 }
