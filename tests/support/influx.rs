@@ -70,6 +70,10 @@ impl Influx {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -103,12 +107,54 @@ impl Influx {
 
     /// How many values `field` of `measurement` has in all, over every device.
     pub async fn count(&self, measurement: &str, field: &str) -> u64 {
+        self.folded(measurement, field, "count() |> group() |> sum()").await
+    }
+
+    /// The sum of all values of `field`, which are whole numbers.
+    pub async fn sum(&self, measurement: &str, field: &str) -> u64 {
+        let whole = "toInt() |> sum() |> group() |> sum()";
+        self.folded(measurement, field, whole).await
+    }
+
+    async fn folded(&self, measurement: &str, field: &str, fold: &str) -> u64 {
         let flux = format!(
             r#"from(bucket: "{BUCKET}") |> range(start: 1970-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
                |> filter(fn: (r) => r._measurement == "{measurement}" and r._field == "{field}")
-               |> count() |> group() |> sum()"#
+               |> {fold}"#
         );
         self.query(&flux).await.first().map_or(0, |row| row["_value"].parse().unwrap())
+    }
+
+    /// Writes a line as somebody else would; its time is in ms.
+    pub async fn write(&self, line: &str) {
+        let path = format!("/api/v2/write?org={ORG}&bucket={BUCKET}&precision=ms");
+        let answer = self.asked(self.http.post(self.at(&path)).body(line.to_owned())).await;
+        assert_eq!(answer.0, StatusCode::NO_CONTENT, "{}", answer.1);
+    }
+
+    pub async fn create_bucket(&self, name: &str) {
+        let organisations = self.asked(self.http.get(self.at("/api/v2/orgs"))).await.1;
+        let organisations: serde_json::Value = serde_json::from_str(&organisations).unwrap();
+        let body = json!({"orgID": organisations["orgs"][0]["id"], "name": name});
+        let request = self.http.post(self.at("/api/v2/buckets")).body(body.to_string());
+        let answer = self.asked(request).await;
+        assert_eq!(answer.0, StatusCode::CREATED, "{}", answer.1);
+    }
+
+    pub async fn drop_bucket(&self, name: &str) {
+        let path = format!("/api/v2/buckets?name={name}");
+        let buckets = self.asked(self.http.get(self.at(&path))).await.1;
+        let buckets: serde_json::Value = serde_json::from_str(&buckets).unwrap();
+        let id = buckets["buckets"][0]["id"].as_str().unwrap();
+        let path = format!("/api/v2/buckets/{id}");
+        let answer = self.asked(self.http.delete(self.at(&path))).await;
+        assert_eq!(answer.0, StatusCode::NO_CONTENT, "{}", answer.1);
+    }
+
+    async fn asked(&self, request: reqwest::RequestBuilder) -> (StatusCode, String) {
+        let answer = request.header("Authorization", format!("Token {TOKEN}")).send().await;
+        let answer = answer.expect("InfluxDB answers");
+        (answer.status(), answer.text().await.unwrap())
     }
 
     async fn set_up(&self) {

@@ -1,1 +1,0 @@
-//! Faults 3 and 4: InfluxDB is away, or says no.
