@@ -48,7 +48,7 @@ fn main() {
 async fn measure(dir: &Path, days: i64) {
     let (clock, hand) = Clock::manual(Timestamp(START));
     let feed = Simulated::new(dir, days, hand);
-    let store = Embedded::open(dir, u64::MAX).unwrap();
+    let store = Embedded::open(dir).unwrap();
     let limits = Limits::of(&Settings::default());
     let began = Instant::now();
     let points = Arc::clone(&feed.points);

@@ -8,6 +8,7 @@
 //! Sources hold the stop token: listen, subscribe, web, notify, health, reload, remember. All others end when
 //! their input closes.
 
+mod files;
 mod inputs;
 mod own;
 mod points;
@@ -15,10 +16,9 @@ mod reload;
 mod remember;
 mod replies;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use serde::Serialize;
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
@@ -26,6 +26,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+pub use self::files::Addresses;
+use self::files::Files;
 use crate::{
     alert,
     check::Loaded,
@@ -64,15 +66,6 @@ const POINTS: usize = 1024;
 /// From the stop to the end.
 const GRACE: Duration = Duration::from_secs(9);
 
-/// Where the daemon is to be found; also in `data_dir/addresses.json`.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Addresses {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub web: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mqtt: Option<String>,
-}
-
 /// What all stages share.
 struct House {
     settings: Settings,
@@ -84,6 +77,8 @@ struct House {
     journal: Journal,
     ledger: alert::Ledger,
     outbox: Outbox,
+    /// The store, if it is not InfluxDB.
+    embedded: Option<Embedded>,
     wake: Arc<Notify>,
     stop: CancellationToken,
     stages: Stages,
@@ -104,7 +99,7 @@ pub async fn run(
     let _ended = stop.clone().drop_guard();
     let data_dir = loaded.settings.data_dir.clone();
     let _claim = data_dir::claim(&data_dir)?;
-    let mut house = House::open(loaded, clock, stop)?;
+    let mut house = House::open(loaded, clock, stop).await?;
     let (mqtt, web) = (
         listener(&house.settings.listen.mqtt, "listen.mqtt").await?,
         listener(&house.settings.web.listen, "web.listen").await?,
@@ -122,8 +117,7 @@ pub async fn run(
     house.serve(web, answers);
     house.look_after(config)?;
 
-    fs::write(data_dir.join("addresses.json"), serde_json::to_vec(&addresses)?)
-        .with_context(|| format!("cannot write addresses.json in {}", data_dir.display()))?;
+    files::write_addresses(&data_dir, &addresses)?;
     info!(web = addresses.web, mqtt = addresses.mqtt, "waystation is up");
     started(&addresses);
     let ended = house.stages.join(GRACE).await;
@@ -133,18 +127,13 @@ pub async fn run(
 }
 
 impl House {
-    fn open(loaded: Loaded, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
+    async fn open(loaded: Loaded, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
         let Loaded { settings, registry, .. } = loaded;
         let (counters, readiness) = (Counters::default(), Readiness::default());
         publish_process(&counters);
-        let dir = &settings.data_dir;
-        let readers = [follow::DECODE, STORE, ALERT];
-        let journal =
-            Journal::open(dir, &settings.journal, &readers, counters.clone(), readiness.clone())?;
         let wake = Arc::new(Notify::new());
-        let channels = notify::channels(&settings.notify);
-        let ledger = alert::Ledger::open(dir, channels, Arc::clone(&wake))?;
-        let outbox = Outbox::open(dir)?;
+        let files = Files::open(&settings, &wake, &counters, &readiness).await?;
+        let Files { journal, ledger, outbox, embedded } = files;
         let live = Live::new(clock.now());
         let registry = watch::Sender::new(Arc::new(registry));
         let stages = Stages::new(stop.clone());
@@ -158,6 +147,7 @@ impl House {
             journal,
             ledger,
             outbox,
+            embedded,
             wake,
             stop,
             stages,
@@ -244,14 +234,13 @@ impl House {
 
     /// Where readings end; hands back who answers questions about them.
     fn store(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
-        match self.settings.store.kind {
-            StoreKind::Embedded => self.embedded(fanout),
-            StoreKind::Influx => self.influx(fanout),
+        match self.embedded.take() {
+            Some(embedded) => Ok(self.embedded(fanout, embedded)),
+            None => self.influx(fanout),
         }
     }
 
-    fn embedded(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
-        let store = Embedded::open(&self.settings.data_dir, self.journal.last())?;
+    fn embedded(&mut self, fanout: &mut Fanout, store: Embedded) -> Store {
         let follower = fanout.follower(STORE, store.position(), FOLLOWED);
         let stage = embedded::run(
             follower,
@@ -262,7 +251,7 @@ impl House {
             self.readiness.clone(),
         );
         self.stages.spawn("store", stage);
-        Ok(Store::Embedded(store))
+        Store::Embedded(store)
     }
 
     fn influx(&mut self, fanout: &mut Fanout) -> anyhow::Result<Store> {
@@ -288,7 +277,7 @@ impl House {
 impl House {
     fn alert(&mut self, fanout: &mut Fanout) -> anyhow::Result<()> {
         let (input, inputs) = watch::channel(alert::Input::Up);
-        let position = self.ledger.position(self.journal.last())?;
+        let position = self.ledger.position()?;
         let follower = fanout.follower(ALERT, position, FOLLOWED);
         let stage = alert::run(
             follower,

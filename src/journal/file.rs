@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{OpenError, space::Limit};
+use crate::data_dir::{leave_as_it_is, look, move_away};
 
 /// "WSJ1": says that the file is a journal of ours and no other SQLite database.
 const APPLICATION: i32 = 0x5753_4a31;
@@ -31,10 +32,13 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("journal.sqlite")
 }
 
-/// Opens the file for writing; makes it if there is none. One that is not ours is not touched.
+/// Opens the file for writing; makes it if there is none. One that is not ours is not touched, nor
+/// is one that turns out to be damaged, until [`accept`].
 pub(super) fn open(file: &Path, limit: &Limit) -> Result<Connection, OpenError> {
     let explained = |error: rusqlite::Error| explain(file, &error);
+    look(file).map_err(|what| damaged(file, &what))?;
     let connection = Connection::open(file).map_err(explained)?;
+    leave_as_it_is(&connection, true).map_err(explained)?;
     match identity(&connection).map_err(explained)? {
         Identity::New => create(&connection).map_err(explained)?,
         Identity::Ours(VERSION) => {}
@@ -43,6 +47,11 @@ pub(super) fn open(file: &Path, limit: &Limit) -> Result<Connection, OpenError> 
     }
     prepare(&connection, limit).map_err(explained)?;
     Ok(connection)
+}
+
+/// All of it is as it should be.
+pub(super) fn accept(connection: &Connection) -> rusqlite::Result<()> {
+    leave_as_it_is(connection, false)
 }
 
 /// Opens the file again after an error; it must be there already.
@@ -120,7 +129,7 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn explain(file: &Path, error: &rusqlite::Error) -> OpenError {
     let (what, cure) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            (format!("the journal is damaged: {error}"), move_away(file))
+            return damaged(file, &error.to_string());
         }
         Some(ErrorCode::DiskFull) => (
             format!("cannot open the journal: {error}"),
@@ -135,12 +144,12 @@ pub(super) fn explain(file: &Path, error: &rusqlite::Error) -> OpenError {
     OpenError { file: file.to_owned(), what, cure }
 }
 
-fn move_away(file: &Path) -> String {
-    let file = file.display();
-    format!(
-        "move it away: for f in {file}*; do mv \"$f\" \"$f.damaged\"; done; what it held and was \
-         not yet stored is lost, the store itself is untouched"
-    )
+fn damaged(file: &Path, what: &str) -> OpenError {
+    let cure = format!(
+        "move it away: {}; what it held and was not yet stored is lost, the store itself is untouched",
+        move_away(file)
+    );
+    OpenError { file: file.to_owned(), what: format!("the journal is damaged: {what}"), cure }
 }
 
 fn refuse_version(file: &Path, version: i32) -> OpenError {
@@ -149,7 +158,11 @@ fn refuse_version(file: &Path, version: i32) -> OpenError {
         what: format!(
             "the journal has format {version}, this program knows formats up to {VERSION}"
         ),
-        cure: "start the newer program that wrote it".to_owned(),
+        cure: format!(
+            "start the newer program that wrote it; or move it away, and what was not yet stored \
+             with it: {}",
+            move_away(file)
+        ),
     }
 }
 
@@ -157,6 +170,6 @@ fn refuse_foreign(file: &Path) -> OpenError {
     OpenError {
         file: file.to_owned(),
         what: "this is an SQLite database, but not a journal of waystation".to_owned(),
-        cure: "set another data_dir, or move the file away".to_owned(),
+        cure: format!("set another data_dir, or move it away: {}", move_away(file)),
     }
 }

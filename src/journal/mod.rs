@@ -85,7 +85,9 @@ impl Journal {
             let upto = load_readers(connection, readers)?;
             // Looks at every page of it, so that damage is found now and not half-way.
             connection.query_row("SELECT count(*) FROM device_state", [], |_| Ok(()))?;
-            Ok((tail, upto, Reader::open(&file, counters.clone())?))
+            let reader = Reader::open(&file, counters.clone())?;
+            file::accept(connection)?;
+            Ok((tail, upto, reader))
         };
         let (tail, upto, reader) =
             begin(&connection).map_err(|error| file::explain(&file, &error))?;

@@ -9,6 +9,7 @@ mod device;
 mod reload;
 mod saved;
 
+pub(super) use saved::applied;
 pub use saved::{Restored, Unreadable};
 
 use std::{

@@ -56,8 +56,6 @@ pub struct Restored {
     pub position: u64,
     pub now: Option<Timestamp>,
     pub base: i64,
-    /// Groups are counted anew: what rows say of them is void.
-    pub anew: bool,
     /// Devices by path.
     pub devices: Vec<(String, Vec<u8>)>,
     /// Open alerts: id, path of the device, rule.
@@ -85,9 +83,6 @@ impl Engine {
             restore_row(device, path, row, from.base).err()
         });
         let unreadable = unreadable.collect();
-        if from.anew {
-            self.forget_groups();
-        }
         let orphans = from.open.iter().filter(|open| self.insist(open).is_none());
         let orphans = orphans.map(|(id, ..)| id.clone()).collect::<Vec<_>>();
         let known = from.open.into_iter().map(|(id, ..)| id).collect();
@@ -134,17 +129,6 @@ impl Engine {
         self.requeue();
     }
 
-    /// The journal that rows count by is gone; all of them are to be written again.
-    fn forget_groups(&mut self) {
-        self.dirty.clear();
-        for (index, device) in (0_u32..).zip(&mut self.devices) {
-            let Some(device) = device else { continue };
-            device.applied = 0;
-            device.dirty = true;
-            self.dirty.push(Slot(index));
-        }
-    }
-
     /// Makes an open alert's rule fire, if there still is such a rule.
     fn insist(&mut self, (id, path, rule): &(String, String, String)) -> Option<()> {
         let slot = self.registry.find(path)?.slot;
@@ -182,6 +166,15 @@ pub(super) fn carry_over(device: &mut Device, plan: Arc<Plan>) {
     device.live = load_track(live, &plan);
     device.late = late.map(|late| Box::new(load_track(late, &plan)));
     device.plan = plan;
+}
+
+/// The last group a device's row has everything of.
+pub(in crate::alert) fn applied(row: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Applied {
+        applied: u64,
+    }
+    minicbor_serde::from_slice::<Applied>(row).ok().map(|row| row.applied)
 }
 
 fn restore_row(device: &mut Device, path: &str, row: &[u8], base: i64) -> Result<(), Unreadable> {

@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
-use crate::notify::outbox;
+use crate::{
+    data_dir::{leave_as_it_is, look, move_away},
+    notify::outbox,
+};
+
+use super::read::open_alerts;
 
 /// "WSA1": says that the file is a ledger of ours and no other SQLite database.
 const APPLICATION: i32 = 0x5753_4131;
@@ -42,11 +47,14 @@ pub struct OpenError {
     pub cure: String,
 }
 
-/// Opens the file for writing; makes it if there is none. One that is not ours is not touched.
+/// Opens the file for writing; makes it if there is none. One that is not ours is not touched, nor
+/// is one that is damaged.
 pub(super) fn open(dir: &Path) -> Result<Connection, OpenError> {
     let file = dir.join(outbox::FILE);
-    let explained = |error: rusqlite::Error| explain(&file, &error.to_string());
+    let explained = |error: rusqlite::Error| explain(&file, &error);
+    look(&file).map_err(|what| damaged(&file, &what))?;
     let connection = Connection::open(&file).map_err(explained)?;
+    leave_as_it_is(&connection, true).map_err(explained)?;
     match identity(&connection).map_err(explained)? {
         (APPLICATION, VERSION, _) => {}
         (0, 0, 0) => create(&connection).map_err(explained)?,
@@ -56,6 +64,8 @@ pub(super) fn open(dir: &Path) -> Result<Connection, OpenError> {
     prepare(&connection).map_err(explained)?;
     check(&connection, &file)?;
     outbox::create(&connection).map_err(explained)?;
+    open_alerts(&connection).map_err(explained)?;
+    leave_as_it_is(&connection, false).map_err(explained)?;
     Ok(connection)
 }
 
@@ -67,7 +77,7 @@ pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, OpenError> {
         connection.execute_batch("PRAGMA busy_timeout = 10000; PRAGMA query_only = 1;")?;
         Ok(connection)
     };
-    open().map_err(|error: rusqlite::Error| explain(&file, &error.to_string()))
+    open().map_err(|error: rusqlite::Error| explain(&file, &error))
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -94,36 +104,51 @@ fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     match found {
         Ok(found) if found == "ok" => Ok(()),
-        Ok(found) => Err(explain(file, &found)),
-        Err(error) => Err(explain(file, &error.to_string())),
+        Ok(found) => Err(damaged(file, found.lines().last().unwrap_or_default())),
+        Err(error) => Err(explain(file, &error)),
     }
 }
 
-fn explain(file: &Path, error: &str) -> OpenError {
-    OpenError {
-        file: file.to_owned(),
-        what: format!("the ledger of alerts cannot be used: {error}"),
-        cure:
-            "see that the disk has room and the file is ours to write; if it is damaged, move it \
-               and its -wal away and keep them: alerts that still hold will fire again"
-                .to_owned(),
-    }
+/// What to do about a file that SQLite cannot use, or whose rows are not what we write.
+pub(super) fn explain(file: &Path, error: &rusqlite::Error) -> OpenError {
+    let garbled = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+    let cure = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            return damaged(file, &error.to_string());
+        }
+        _ if garbled => return damaged(file, &error.to_string()),
+        Some(ErrorCode::DiskFull) => "make room on its disk, then start again",
+        _ => "check that the directory is there, that this user may write it, and its disk",
+    };
+    let what = format!("cannot open the ledger of alerts: {error}");
+    OpenError { file: file.to_owned(), what, cure: cure.to_owned() }
+}
+
+fn damaged(file: &Path, what: &str) -> OpenError {
+    let cure = format!(
+        "move it away: {}; alerts that still hold will fire again, notices not yet sent are lost",
+        move_away(file)
+    );
+    let what = format!("the ledger of alerts is damaged: {what}");
+    OpenError { file: file.to_owned(), what, cure }
 }
 
 fn other_version(file: &Path, version: i32) -> OpenError {
-    OpenError {
-        file: file.to_owned(),
-        what: format!(
-            "written by another version of waystation (format {version}, ours is {VERSION})"
-        ),
-        cure: "run the version that wrote it, or move the file away".to_owned(),
-    }
+    let what = format!(
+        "the ledger of alerts has format {version}, this program knows formats up to {VERSION}"
+    );
+    let cure = format!(
+        "start the newer program that wrote it; or move it away, and alerts that still hold will \
+         fire again: {}",
+        move_away(file)
+    );
+    OpenError { file: file.to_owned(), what, cure }
 }
 
 fn foreign(file: &Path) -> OpenError {
     OpenError {
         file: file.to_owned(),
-        what: "not a ledger of alerts".to_owned(),
-        cure: "move the file away, or set another data_dir".to_owned(),
+        what: "this is an SQLite database, but not a ledger of alerts of waystation".to_owned(),
+        cure: format!("set another data_dir, or move it away: {}", move_away(file)),
     }
 }

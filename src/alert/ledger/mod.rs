@@ -28,6 +28,7 @@ use tokio::{
 };
 
 use super::model::Alert;
+use crate::notify::outbox;
 
 /// Commands of people that may wait for the engine.
 const COMMANDS: usize = 64;
@@ -57,11 +58,8 @@ impl Ledger {
     pub fn open(dir: &Path, channels: Vec<String>, wake: Arc<Notify>) -> Result<Self, OpenError> {
         let writer = file::open(dir)?;
         let reader = file::open_for_reading(dir)?;
-        let open = read::open_alerts(&reader).map_err(|error| OpenError {
-            file: dir.join(crate::notify::outbox::FILE),
-            what: format!("the open alerts cannot be read: {error}"),
-            cure: "move the file away and keep it: alerts that still hold will fire again".into(),
-        })?;
+        let open = read::open_alerts(&reader)
+            .map_err(|error| file::explain(&dir.join(outbox::FILE), &error))?;
         let (commands, received) = mpsc::channel(COMMANDS);
         Ok(Self {
             writer: Arc::new(Mutex::new(writer)),

@@ -3,34 +3,35 @@
 use std::{collections::BTreeMap, sync::PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tracing::warn;
 
 use super::{Ledger, Unavailable, garbled};
 use crate::{
     alert::{
-        engine::Restored,
+        engine::{self, Restored},
         model::{Alert, Kind, OWN_DISTRICT, Transition},
     },
     reading::Timestamp,
 };
 
 impl Ledger {
-    /// The last group that everything is saved of: where the follower begins. A journal that ends
-    /// before it is another one: its groups are all new to us.
-    pub fn position(&self, journal_last: u64) -> Result<u64, Unavailable> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = position(&writer)?;
-        if position <= journal_last {
-            return Ok(position);
+    /// The last group that everything is saved of: where the follower begins.
+    pub fn position(&self) -> Result<u64, Unavailable> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(position(&reader)?)
+    }
+
+    /// The newest group that anything is saved of. A journal must number its groups beyond it, or
+    /// devices would take new ones for some they have judged.
+    pub fn furthest(&self) -> Result<u64, Unavailable> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut furthest = position(&reader)?;
+        let mut select = reader.prepare("SELECT state FROM devices")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let applied = engine::applied(row.get_ref(0)?.as_blob().unwrap_or_default());
+            furthest = furthest.max(applied.unwrap_or(0));
         }
-        warn!(
-            position,
-            journal_last, "the journal is not the one alerts were judged by; they go on with it"
-        );
-        let last = i64::try_from(journal_last).unwrap_or(i64::MAX);
-        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('position', ?), ('anew', 1)";
-        writer.execute(sql, [last])?;
-        Ok(journal_last)
+        Ok(furthest)
     }
 
     /// Everything the engine goes on from. Alerts about the daemon itself are not its own.
@@ -44,7 +45,6 @@ impl Ledger {
                 position: position(connection)?,
                 now: meta(connection, "now")?.map(Timestamp),
                 base: meta(connection, "base")?.unwrap_or(0),
-                anew: meta(connection, "anew")?.is_some_and(|anew| anew != 0),
                 devices: rows.collect::<Result<_, _>>()?,
                 open,
             })

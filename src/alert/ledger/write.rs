@@ -72,7 +72,7 @@ impl Ledger {
             let Checkpoint { position, now, base } = checkpoint;
             let position = i64::try_from(position).unwrap_or(i64::MAX);
             let sql = "INSERT OR REPLACE INTO meta (key, value) \
-                       VALUES ('position', ?), ('now', ?), ('base', ?), ('anew', 0)";
+                       VALUES ('position', ?), ('now', ?), ('base', ?)";
             connection.prepare_cached(sql)?.execute(params![position, now.0, base]).map(drop)
         })
         .await

@@ -20,6 +20,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::entry::{Day, NameId};
+use crate::data_dir::{leave_as_it_is, look, move_away};
 
 pub(super) const FILE: &str = "store.sqlite";
 
@@ -41,14 +42,23 @@ CREATE TABLE damaged(came_from TEXT NOT NULL, id INTEGER NOT NULL, block BLOB NO
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
-        "{file} is damaged or not a store ({reason}): move it away and start again; a new store is begun, and `waystation export` reads what is readable of the old one"
+        "{file}: the store is damaged: {reason} (move it away: {}; a new store is begun)",
+        move_away(file)
     )]
     Damaged { file: PathBuf, reason: String },
     #[error(
-        "{file} was written by a newer version (format {found}, this one reads {VERSION}): start that version, or move the file away"
+        "{file}: the store has format {found}, this program knows formats up to {VERSION} (start the newer program that wrote it; or move it away, and a new store is begun: {})",
+        move_away(file)
     )]
     Newer { file: PathBuf, found: i32 },
-    #[error("cannot open {file}: {reason}")]
+    #[error(
+        "{file}: this is an SQLite database, but not a store of waystation (set another data_dir, or move it away: {})",
+        move_away(file)
+    )]
+    Foreign { file: PathBuf },
+    #[error(
+        "{file}: cannot open the store: {reason} (see that its disk has room and this user may write there)"
+    )]
     Unavailable { file: PathBuf, reason: String },
 }
 
@@ -102,13 +112,22 @@ pub(super) fn day_of_day(id: i64) -> Day {
     Day::try_from(id >> 31).unwrap_or(Day::MAX)
 }
 
-/// Opens the store for writing; begins one where there is none.
-pub(super) fn open(dir: &Path) -> Result<Connection, OpenError> {
-    let file = dir.join(FILE);
-    let fault = |error: rusqlite::Error| open_error(&file, &error);
-    let db = Connection::open(&file).map_err(fault)?;
-    prepare(&db, &file).map_err(|error| error.downcast(&file))?;
+/// Opens the store for writing; begins one where there is none. Closing leaves it as it is, until
+/// whoever opens it has found nothing wrong with it.
+pub(super) fn open(file: &Path) -> Result<Connection, OpenError> {
+    let fault = |error: rusqlite::Error| open_error(file, &error);
+    look(file).map_err(|reason| OpenError::Damaged { file: file.to_owned(), reason })?;
+    let db = Connection::open(file).map_err(fault)?;
+    leave_as_it_is(&db, true).map_err(fault)?;
+    prepare(&db, file).map_err(|error| error.downcast(file))?;
     Ok(db)
+}
+
+/// Finds damage where the stage could not go on with it: days, parts and devices.
+pub(super) fn walk(db: &Connection) -> rusqlite::Result<()> {
+    span(db)?;
+    days_with_parts(db)?;
+    db.query_row("SELECT count(*), max(path) FROM devices", [], |_| Ok(()))
 }
 
 /// Opens the store for questions.
@@ -146,20 +165,28 @@ impl PrepareError {
 fn prepare(db: &Connection, file: &Path) -> Result<(), PrepareError> {
     db.busy_timeout(Duration::from_secs(10))?;
     db.set_prepared_statement_cache_capacity(32);
+    let found = version(db)?;
+    if found != (0, 0) {
+        check_version(file, found).map_err(PrepareError::Open)?;
+    } else if tables(db)? > 0 {
+        return Err(PrepareError::Open(OpenError::Foreign { file: file.to_owned() }));
+    }
     db.pragma_update(None, "page_size", 4096)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // The journal lets go of what we say is here: it must be on the disk, not on its way.
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
-    let found = version(db)?;
     if found == (0, 0) {
         let begin = format!(
             "BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
         );
         db.execute_batch(&begin)?;
-        return Ok(());
     }
-    check_version(file, found).map_err(PrepareError::Open)
+    Ok(())
+}
+
+fn tables(db: &Connection) -> rusqlite::Result<u32> {
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
 fn version(db: &Connection) -> rusqlite::Result<(i32, i32)> {
@@ -171,14 +198,19 @@ fn check_version(file: &Path, found: (i32, i32)) -> Result<(), OpenError> {
     match found {
         (APPLICATION, VERSION) => Ok(()),
         (APPLICATION, found) => Err(OpenError::Newer { file: file.to_owned(), found }),
-        _ => {
-            let reason = "it belongs to another program".to_owned();
-            Err(OpenError::Damaged { file: file.to_owned(), reason })
-        }
+        _ => Err(OpenError::Foreign { file: file.to_owned() }),
     }
 }
 
-fn open_error(file: &Path, error: &rusqlite::Error) -> OpenError {
+/// Why it cannot be written, with the cure where waiting is none.
+pub(super) fn why(file: &Path, error: &rusqlite::Error) -> String {
+    match open_error(file, error) {
+        damaged @ OpenError::Damaged { .. } => format!("{damaged}; stop the daemon before"),
+        _ => error.to_string(),
+    }
+}
+
+pub(super) fn open_error(file: &Path, error: &rusqlite::Error) -> OpenError {
     let (file, reason) = (file.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

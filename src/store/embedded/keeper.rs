@@ -225,7 +225,7 @@ impl Job {
                     let names = names.last().map(|(last, _)| *last);
                     Done::Flushed { upto: table.upto, days, names }
                 }
-                Err(error) => Done::FlushFailed { reason: error.to_string() },
+                Err(error) => Done::FlushFailed { reason: disk::why(&self.store.file, &error) },
             },
             Work::Tidy(Task::Fold { day, after }) => {
                 match fold::step(db, &self.store.damage, day, after) {

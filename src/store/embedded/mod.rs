@@ -47,8 +47,8 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tracing::warn;
 
+use crate::data_dir::leave_as_it_is;
 use damage::DamageLog;
 use flush::DeviceIds;
 use memory::Memory;
@@ -78,26 +78,15 @@ struct Writer {
 }
 
 impl Embedded {
-    /// Opens the store of `dir`. `journal_last` is the last group in the journal: a store that
-    /// claims to be further belongs to another journal and takes all of this one.
-    pub fn open(dir: &Path, journal_last: u64) -> Result<Self, OpenError> {
-        let db = disk::open(dir)?;
+    /// Opens the store of `dir`, or begins one. One that is damaged is left as it is.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let file = dir.join(disk::FILE);
-        let fault = |error: rusqlite::Error| OpenError::Unavailable {
-            file: file.clone(),
-            reason: error.to_string(),
-        };
+        let fault = |error: rusqlite::Error| disk::open_error(&file, &error);
+        let db = disk::open(&file)?;
         let stored = disk::meta(&db, flush::POSITION).map_err(fault)?.unwrap_or(0);
+        let position = u64::try_from(stored).unwrap_or(0);
         let names = Names::saved(disk::names(&db).map_err(fault)?);
-        let mut position = u64::try_from(stored).unwrap_or(0);
-        if position > journal_last {
-            warn!(
-                position,
-                journal_last,
-                "the store knows groups the journal has not: the journal was replaced; taking all of it"
-            );
-            position = 0;
-        }
+        disk::walk(&db).and_then(|()| leave_as_it_is(&db, false)).map_err(fault)?;
         Ok(Self(Arc::new(Inner {
             memory: RwLock::new(Memory::new(names)),
             writer: Mutex::new(Writer { db, ids: DeviceIds::default() }),

@@ -100,7 +100,7 @@ fn a_file_that_is_no_store_is_named_with_a_cure() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(disk::FILE);
     std::fs::write(&file, "this is not a database, but it is long enough to look at").unwrap();
-    let error = Embedded::open(dir.path(), 0).unwrap_err();
+    let error = Embedded::open(dir.path()).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains("store.sqlite"), "{error}");
     assert!(error.to_string().contains("move it away"), "{error}");
@@ -113,16 +113,8 @@ fn a_store_of_a_newer_version_is_left_alone() {
     drop(with_three_days(dir.path()));
     let db = rusqlite::Connection::open(dir.path().join(disk::FILE)).unwrap();
     db.pragma_update(None, "user_version", 9).unwrap();
-    let error = Embedded::open(dir.path(), 0).unwrap_err();
+    let error = Embedded::open(dir.path()).unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 9, .. }), "{error:?}");
-}
-
-#[test]
-fn a_store_ahead_of_its_journal_takes_all_of_the_new_one() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(with_three_days(dir.path()));
-    assert_eq!(Embedded::open(dir.path(), 3).unwrap().position(), 3);
-    assert_eq!(Embedded::open(dir.path(), 2).unwrap().position(), 0);
 }
 
 #[test]

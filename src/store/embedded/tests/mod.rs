@@ -90,7 +90,7 @@ pub(super) struct Worked {
 
 impl Worked {
     pub(super) fn open(dir: &Path) -> Self {
-        let store = Embedded::open(dir, u64::MAX).unwrap();
+        let store = Embedded::open(dir).unwrap();
         let (counters, readiness) = (Counters::default(), Readiness::default());
         let keeper = Keeper::new(store.clone(), LIMITS, counters, readiness).unwrap();
         Self { store, keeper }

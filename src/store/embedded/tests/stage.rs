@@ -44,7 +44,7 @@ fn start(dir: &Path, limits: Limits) -> Running {
     let committed = Arc::new(AtomicU64::new(0));
     let feed = Hose { groups: receiver, committed: Arc::clone(&committed) };
     let (clock, hand) = Clock::manual(Timestamp(START));
-    let store = Embedded::open(dir, u64::MAX).unwrap();
+    let store = Embedded::open(dir).unwrap();
     let readiness = Readiness::default();
     let mut stage = tokio::task::JoinSet::new();
     stage.spawn(run(feed, store.clone(), limits, clock, Counters::default(), readiness.clone()));

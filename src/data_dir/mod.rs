@@ -1,5 +1,9 @@
 //! The data directory and who works in it: one process at a time.
 
+mod file;
+
+pub use file::{leave_as_it_is, look, move_away};
+
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -20,8 +24,13 @@ pub enum ClaimError {
         dir.display()
     )]
     Taken { dir: PathBuf, process: String },
-    #[error("cannot use the data directory {}: {source}", dir.display())]
+    #[error(
+        "cannot use the data directory {}: {source} (let this user write there, or set another data_dir)",
+        dir.display()
+    )]
     Unusable { dir: PathBuf, source: io::Error },
+    #[error("cannot use {}: {source} (move it away, and let this user write there)", file.display())]
+    Lock { file: PathBuf, source: io::Error },
 }
 
 /// Makes the directory if it is not there, and takes it for this process.
@@ -29,21 +38,22 @@ pub fn claim(dir: &Path) -> Result<Claim, ClaimError> {
     let unusable = |source| ClaimError::Unusable { dir: dir.to_owned(), source };
     make(dir).map_err(unusable)?;
     let path = dir.join("lock");
+    let unlockable = |source| ClaimError::Lock { file: path.clone(), source };
     let mut lock = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(path)
-        .map_err(unusable)?;
+        .open(&path)
+        .map_err(unlockable)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(ClaimError::Taken { dir: dir.to_owned(), process: holder(&mut lock) });
         }
-        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        Err(TryLockError::Error(source)) => return Err(unlockable(source)),
     }
-    sign(&mut lock).map_err(unusable)?;
+    sign(&mut lock).map_err(unlockable)?;
     Ok(Claim { _lock: lock })
 }
 
