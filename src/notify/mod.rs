@@ -11,6 +11,7 @@
 pub mod outbox;
 mod schedule;
 mod sign;
+mod troubles;
 mod webhook;
 mod worker;
 
@@ -21,10 +22,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use self::{webhook::Webhook, worker::Worker};
+use self::{troubles::Troubles, webhook::Webhook, worker::Worker};
 use crate::{
     clock::Clock,
+    reading::Timestamp,
     settings,
     telemetry::{Counters, Readiness},
 };
@@ -38,9 +41,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// The names of all channels; a notice is put into the outbox once for each.
 pub fn channels(settings: &settings::Notify) -> Vec<String> {
     let webhooks = settings.webhooks.iter().map(|webhook| webhook::name(&webhook.url));
-    let mut names: Vec<String> = std::iter::once(LOG.to_owned()).chain(webhooks).collect();
-    names.dedup();
-    names
+    std::iter::once(LOG.to_owned()).chain(webhooks).collect()
 }
 
 /// Sends what is in the outbox until `stop`. `wake` is rung when something new was put there.
@@ -54,6 +55,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut workers = JoinSet::new();
+    let troubles = Troubles::new(readiness);
     let give_up_after = settings.give_up_after;
     let worker = |name: String, target| Worker {
         name,
@@ -63,9 +65,10 @@ pub async fn run(
         wake: Arc::clone(&wake),
         clock: clock.clone(),
         counters: counters.clone(),
-        readiness: readiness.clone(),
+        troubles: troubles.clone(),
         stop: stop.clone(),
     };
+    leave_behind(&outbox, &channels(&settings)).await?;
     workers.spawn(worker(LOG.to_owned(), worker::Target::Log).run());
     for target in &settings.webhooks {
         let webhook = Webhook::new(target)?;
@@ -85,4 +88,17 @@ pub async fn run(
     }
     // A request that takes longer is sent again after the restart, with the same webhook-id.
     tokio::time::timeout(STOP_WITHIN, ended).await.unwrap_or(Ok(()))
+}
+
+/// What waits for a channel that is no longer in the settings is set aside: it would wait for ever.
+async fn leave_behind(outbox: &Outbox, channels: &[String]) -> Result<(), OutboxError> {
+    for channel in outbox.channels_waited_for().await? {
+        if channels.contains(&channel) {
+            continue;
+        }
+        let reason = "it is not in notify.webhooks any more";
+        let count = outbox.set_aside_older(&channel, Timestamp(i64::MAX), reason).await?;
+        warn!(channel, "{count} notices are set aside: {reason}");
+    }
+    Ok(())
 }

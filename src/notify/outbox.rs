@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use tokio::task;
 
 use crate::reading::Timestamp;
@@ -39,8 +39,16 @@ const SCHEMA: &str = "
         PRIMARY KEY (id, channel)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (channel, at) WHERE state = 'waiting';
+    CREATE INDEX IF NOT EXISTS outbox_sent ON outbox (channel, at) WHERE state = 'sent';
     CREATE INDEX IF NOT EXISTS outbox_alert ON outbox (alert, channel);
 ";
+
+/// What waits on channel `?1` for nothing but its time: the end of an alert waits for its beginning.
+const NEXT_OF_ALERT: &str = "
+    channel = ?1 AND state = 'waiting' AND NOT EXISTS (
+        SELECT 1 FROM outbox AS before WHERE before.alert = notice.alert
+        AND before.channel = ?1 AND before.state = 'waiting'
+        AND (before.at, before.kind) < (notice.at, notice.kind))";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -124,7 +132,8 @@ pub fn put(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Resu
 
 fn was_told(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Result<bool> {
     let mut told = transaction.prepare_cached(
-        "SELECT 1 FROM outbox WHERE alert = ? AND channel = ? AND kind = ? LIMIT 1",
+        "SELECT 1 FROM outbox WHERE alert = ? AND channel = ? AND kind = ? \
+         AND state != 'set_aside' LIMIT 1",
     )?;
     told.exists(params![notice.alert, notice.channel, Kind::Firing.as_str()])
 }
@@ -158,9 +167,9 @@ impl Outbox {
     pub async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>, OutboxError> {
         let channel = channel.to_owned();
         self.with(move |connection| {
-            let sql = "SELECT min(due) FROM outbox WHERE channel = ? AND state = 'waiting'";
-            let due = connection.query_row(sql, [channel], |row| row.get::<_, Option<i64>>(0));
-            Ok(due.optional()?.flatten().map(Timestamp))
+            let sql = format!("SELECT min(due) FROM outbox AS notice WHERE {NEXT_OF_ALERT}");
+            let due = connection.query_row(&sql, [channel], |row| row.get::<_, Option<i64>>(0));
+            Ok(due?.map(Timestamp))
         })
         .await
     }
@@ -196,7 +205,17 @@ impl Outbox {
         .await
     }
 
-    /// It will never be sent; kept for a person to look at.
+    /// The target takes notices again: none needs to wait any longer.
+    pub async fn hurry(&self, channel: &str) -> Result<(), OutboxError> {
+        let channel = channel.to_owned();
+        self.with(move |connection| {
+            let sql = "UPDATE outbox SET due = 0 WHERE channel = ? AND state = 'waiting'";
+            connection.execute(sql, [channel]).map(drop)
+        })
+        .await
+    }
+
+    /// It will never be sent, nor what else waits of its alert; kept for a person to look at.
     pub async fn set_aside(
         &self,
         id: &str,
@@ -205,9 +224,36 @@ impl Outbox {
     ) -> Result<(), OutboxError> {
         let (id, channel, reason) = (id.to_owned(), channel.to_owned(), reason.to_owned());
         self.with(move |connection| {
-            let sql = "UPDATE outbox SET state = 'set_aside', attempts = attempts + 1, reason = ? \
-                       WHERE id = ? AND channel = ?";
-            connection.execute(sql, params![reason, id, channel]).map(drop)
+            let sql = "UPDATE outbox SET state = 'set_aside', attempts = attempts + (id = ?1), \
+                       reason = ?3 WHERE channel = ?2 AND state = 'waiting' \
+                       AND alert = (SELECT alert FROM outbox WHERE id = ?1 AND channel = ?2)";
+            connection.execute(sql, params![id, channel, reason]).map(drop)
+        })
+        .await
+    }
+
+    /// Sets aside all that waits on a channel and is older than `at`; how many those were.
+    pub async fn set_aside_older(
+        &self,
+        channel: &str,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<usize, OutboxError> {
+        let (channel, reason) = (channel.to_owned(), reason.to_owned());
+        self.with(move |connection| {
+            let sql = "UPDATE outbox SET state = 'set_aside', reason = ?3 \
+                       WHERE channel = ?1 AND state = 'waiting' AND at < ?2";
+            connection.execute(sql, params![channel, at.0, reason])
+        })
+        .await
+    }
+
+    /// Channels for which something waits.
+    pub async fn channels_waited_for(&self) -> Result<Vec<String>, OutboxError> {
+        self.with(|connection| {
+            let sql = "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'";
+            let mut select = connection.prepare(sql)?;
+            select.query_map([], |row| row.get(0))?.collect()
         })
         .await
     }
@@ -258,14 +304,10 @@ fn due(
     now: Timestamp,
     most: u32,
 ) -> rusqlite::Result<Vec<Waiting>> {
-    let mut select = connection.prepare_cached(
+    let mut select = connection.prepare_cached(&format!(
         "SELECT id, alert, at, body, attempts FROM outbox AS notice \
-         WHERE channel = ?1 AND state = 'waiting' AND due <= ?2 AND NOT EXISTS ( \
-             SELECT 1 FROM outbox AS before WHERE before.alert = notice.alert \
-             AND before.channel = ?1 AND before.state = 'waiting' \
-             AND (before.at, before.kind) < (notice.at, notice.kind)) \
-         ORDER BY at LIMIT ?3",
-    )?;
+         WHERE {NEXT_OF_ALERT} AND due <= ?2 ORDER BY at LIMIT ?3",
+    ))?;
     let rows = select.query_map(params![channel, now.0, most], |row| {
         Ok(Waiting {
             id: row.get(0)?,
@@ -317,5 +359,31 @@ mod tests {
         outbox.set_aside("a.resolved", "hook", "410").await.unwrap();
         assert_eq!(outbox.standing("hook").await.unwrap(), Standing { waiting: 0, set_aside: 1 });
         assert_eq!(put_all(folder.path(), &[firing, resolved]), [false, false], "a replay");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_its_beginning_is_not_what_is_due_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let firing = notice("a.firing", "a", Kind::Firing, 1);
+        let resolved = notice("a.resolved", "a", Kind::Resolved, 2);
+        put_all(folder.path(), &[firing, resolved]);
+        let outbox = Outbox::open(folder.path()).unwrap();
+        outbox.failed("a.firing", "hook", Timestamp(900), "503").await.unwrap();
+        assert_eq!(outbox.next_due("hook").await.unwrap(), Some(Timestamp(900)));
+        outbox.hurry("hook").await.unwrap();
+        assert_eq!(outbox.next_due("hook").await.unwrap(), Some(Timestamp(0)));
+    }
+
+    #[tokio::test]
+    async fn of_an_alert_whose_beginning_was_given_up_the_end_is_not_told_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let firing = |id, alert| notice(id, alert, Kind::Firing, 1);
+        let resolved = |id, alert| notice(id, alert, Kind::Resolved, 2);
+        put_all(folder.path(), &[firing("a.f", "a"), resolved("a.r", "a"), firing("b.f", "b")]);
+        let outbox = Outbox::open(folder.path()).unwrap();
+        outbox.set_aside("a.f", "hook", "nobody there").await.unwrap();
+        outbox.set_aside("b.f", "hook", "nobody there").await.unwrap();
+        assert_eq!(outbox.due("hook", Timestamp(9), 9).await.unwrap(), []);
+        assert_eq!(put_all(folder.path(), &[resolved("b.r", "b")]), [false]);
     }
 }

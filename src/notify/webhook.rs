@@ -6,6 +6,7 @@ use anyhow::Context;
 use reqwest::{
     Client, Url,
     header::{CONTENT_TYPE, RETRY_AFTER},
+    redirect::Policy,
 };
 
 use super::sign;
@@ -61,6 +62,8 @@ impl Webhook {
         let client = Client::builder()
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
+            // A POST that is redirected becomes a GET without a body, whose 200 confirms nothing.
+            .redirect(Policy::none())
             .user_agent(concat!("waystation/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("cannot build the client of webhooks")?;
@@ -81,6 +84,10 @@ impl Webhook {
         match request.body(body.to_owned()).send().await {
             Ok(answer) if answer.status().is_success() => Outcome::Sent,
             Ok(answer) if answer.status().as_u16() == 410 => Outcome::Gone,
+            Ok(answer) if answer.status().is_redirection() => Outcome::Failed {
+                reason: format!("it answers {}: its url must be the final one", answer.status()),
+                asked: None,
+            },
             Ok(answer) => {
                 let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 Outcome::Failed {
@@ -94,20 +101,15 @@ impl Webhook {
     }
 }
 
-/// What a target is called in logs and figures: its address without anything that may be secret.
+/// What a target is called in outbox, logs and figures: where it is, without what may be secret,
+/// and a mark that tells apart the targets of one host. Path and query often are the secret.
 pub(super) fn name(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(url) => {
-            let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-            format!(
-                "webhook {}://{}{port}{}",
-                url.scheme(),
-                url.host_str().unwrap_or("?"),
-                url.path()
-            )
-        }
-        Err(_) => "webhook of an address that cannot be read".to_owned(),
-    }
+    let Ok(parsed) = Url::parse(url) else {
+        return "webhook of an address that cannot be read".to_owned();
+    };
+    let mark = crc32fast::hash(url.as_bytes());
+    let port = parsed.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("webhook {}://{}{port} #{mark:08x}", parsed.scheme(), parsed.host_str().unwrap_or("?"))
 }
 
 /// Seconds, or an HTTP date.
@@ -133,11 +135,17 @@ mod tests {
 
     #[test]
     fn a_name_tells_no_secret() {
-        assert_eq!(
-            name("https://user:pass@example.org:8443/hook?token=hush#x"),
-            "webhook https://example.org:8443/hook"
-        );
+        let one = name("https://user:pass@example.org:8443/services/T0/hush?token=hush#x");
+        assert!(one.starts_with("webhook https://example.org:8443 #"), "{one}");
+        assert!(!one.contains("hush") && !one.contains("pass"), "{one}");
         assert_eq!(name("hush"), "webhook of an address that cannot be read");
+    }
+
+    #[test]
+    fn targets_that_differ_in_their_token_alone_are_two() {
+        let robot = |token| name(&format!("https://oapi.dingtalk.com/robot/send?token={token}"));
+        assert_eq!(robot("a"), robot("a"));
+        assert_ne!(robot("a"), robot("b"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use super::{ByteSize, Settings, Subscribe, hours};
+use super::{ByteSize, Settings, Subscribe, Webhook, hours};
 use crate::problem::Problem;
 
 struct Found<'a> {
@@ -22,9 +22,7 @@ pub(super) fn check(file: &Path, settings: &Settings) -> Vec<Problem> {
     found.span("alert.startup_grace", settings.alert.startup_grace, Duration::ZERO, hours(24));
     found.span("alert.input_lost_after", settings.alert.input_lost_after, SECOND, hours(24));
     found.span("notify.give_up_after", settings.notify.give_up_after, SECOND * 60, hours(24 * 30));
-    for (i, webhook) in settings.notify.webhooks.iter().enumerate() {
-        found.url(&format!("notify.webhooks[{i}].url"), &webhook.url);
-    }
+    webhooks(&mut found, &settings.notify.webhooks);
     found.problems
 }
 
@@ -89,6 +87,16 @@ fn store(found: &mut Found<'_>, settings: &Settings) {
         if text.is_empty() {
             let key = format!("store.influx.{key}");
             found.note(&key, "is empty".to_owned(), "name it as it is in InfluxDB");
+        }
+    }
+}
+
+fn webhooks(found: &mut Found<'_>, webhooks: &[Webhook]) {
+    for (i, webhook) in webhooks.iter().enumerate() {
+        let key = format!("notify.webhooks[{i}].url");
+        found.url(&key, &webhook.url);
+        if webhooks.iter().take(i).any(|other| other.url == webhook.url) {
+            found.note(&key, "is there twice".to_owned(), "take one of them out");
         }
     }
 }

@@ -131,6 +131,10 @@ fn what_is_out_of_range_is_named() {
         ("[store]\nretention = \"1s\"", "store.retention: 1s lies outside 1h"),
         ("[store.influx]\nin_flight = 0", "store.influx.in_flight: 0 lies outside 1 to 64"),
         ("[[notify.webhooks]]\nurl = \"x\"", "notify.webhooks[0].url: \"x\" is no URL"),
+        (
+            "[[notify.webhooks]]\nurl = \"http://x\"\n[[notify.webhooks]]\nurl = \"http://x\"",
+            "notify.webhooks[1].url: is there twice",
+        ),
     ] {
         let found = loaded(toml, &[]).unwrap_err();
         assert!(found.len() == 1 && found[0].contains(expected), "{toml}: {found:?}");
