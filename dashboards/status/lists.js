@@ -1,7 +1,7 @@
 // The lists of the page: open alerts, stations, devices nobody registered, what was refused.
 
 import { age, el, fill, id, labelled } from "/dom.js";
-import { say, word } from "/words.js";
+import { lang, say, thing, word } from "/words.js";
 
 const WORST_FIRST = ["critical", "silent", "major", "minor", "ok"];
 const SHOWN = 200;
@@ -29,7 +29,7 @@ export function alert(one, stations) {
       one.state === "acknowledged" ? ` · ${word("acknowledged")}` : ""),
     el("p", { class: "says" }, say(one.says)),
     say(one.do) && el("p", { class: "do" }, el("span", { class: "label" }, word("do")), say(one.do)),
-    one.bring?.length ? labelled("bring", one.bring.join(", ")) : null);
+    one.bring?.length ? labelled("bring", one.bring.map(thing).join(lang() === "zh" ? "、" : ", ")) : null);
 }
 
 export function stations(state) {
@@ -38,7 +38,7 @@ export function stations(state) {
   const found = state.stations.filter((one) => !text || words(one).includes(text));
   const list = found.filter((one) => !filter.state || one.state === filter.state);
   const rank = (one) => WORST_FIRST.indexOf(one.state);
-  list.sort((a, b) => rank(a) - rank(b) || say(a.name).localeCompare(say(b.name)));
+  list.sort((a, b) => rank(a) - rank(b) || say(a.name).localeCompare(say(b.name), lang(), { numeric: true }));
   chips(found);
   id("stations-count").textContent = `(${list.length})`;
   const rows = list.slice(0, SHOWN).map(station);

@@ -32,8 +32,14 @@ export function draw() {
     el("p", null, el("span", { class: `word ${shown.state}` }, word(shown.state)), ` · ${word("last")} `, age(shown.last_reading)),
     el("p", { class: "faint" }, [`${shown.district}/${shown.id}`, ...facts].filter(Boolean).join(" · ")),
     here.length ? el("ul", { class: "cards" }, here.map((one) => alert(one, state.stations))) : "",
-    el("ul", { class: "cards" }, shown.devices.map(device)),
+    el("ul", { class: "cards" }, worstFirst(shown.devices, here).map(device)),
   ]);
+}
+
+/** Devices somebody must look at first; the others as they are registered. */
+function worstFirst(devices, alerts) {
+  const alerted = new Set(alerts.map((one) => one.device));
+  return [...devices].sort((a, b) => alerted.has(b.id) - alerted.has(a.id));
 }
 
 function device(one) {

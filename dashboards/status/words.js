@@ -37,6 +37,14 @@ const WORDS = {
   },
 };
 
+/** What crews bring, as the shipped profiles call it. */
+const THINGS_ZH = {
+  aed_battery: "AED 电池", batteries: "电池", bolt_cutter: "断线钳", brush: "刷子", door_note: "门上告示", drinks: "饮料",
+  fire_blanket: "灭火毯", fuses: "保险丝", master_key: "总钥匙", pads: "电极片", power_banks: "充电宝", replacement_aed: "备用 AED",
+  reset_key: "复位钥匙", rubbish_bags: "垃圾袋", screwdriver: "螺丝刀", spare_seal: "备用密封条", spare_sensor: "备用传感器",
+  spare_slots: "备用仓位", thermometer: "温度计",
+};
+
 function stored() {
   try { return localStorage.getItem("language"); } catch { return null; }
 }
@@ -57,6 +65,9 @@ export function word(key, values = {}) {
 
 /** A text of the API, `{en, zh}`, in the language of the page. */
 export const say = (text) => (text && (text[language] || text.en || text.zh)) || "";
+
+/** Something to bring; what is not known here is shown as its profile has it. */
+export const thing = (id) => (language === "zh" && THINGS_ZH[id]) || id.replaceAll("_", " ").replace(/\baed\b/, "AED");
 
 export function duration(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));

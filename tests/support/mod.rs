@@ -14,6 +14,7 @@
     reason = "every test program compiles this module and uses its own part of it; a broken harness must panic"
 )]
 
+pub mod browser;
 pub mod daemon;
 pub mod influx;
 pub mod mosquitto;
