@@ -91,7 +91,8 @@ fn simulate(config: &Path, how: &Simulate) -> anyhow::Result<()> {
             .with_context(|| format!("cannot read --password-file {}", file.display()))?;
         text.trim_end().clone_into(&mut target.password);
     }
-    let plan = plan(how.seed, how.speed)?;
+    let mut plan = plan(how.seed, how.speed)?;
+    plan.start = how.start.as_deref().map(moment).transpose().context("--start")?;
     let stop = CancellationToken::new();
     runtime()?.block_on(async {
         let stopped = stop_on_signal(&stop)?;
@@ -224,7 +225,7 @@ fn plan(seed: u64, pace: f64) -> anyhow::Result<simulate::Plan> {
     if !(pace.is_finite() && pace > 0.0) {
         bail!("--speed must be above 0, found {pace}");
     }
-    Ok(simulate::Plan { seed, speed: pace, staged: Vec::new() })
+    Ok(simulate::Plan { seed, speed: pace, start: None, staged: Vec::new() })
 }
 
 fn runtime() -> anyhow::Result<runtime::Runtime> {

@@ -48,12 +48,16 @@ struct Simulate {
     /// Where to publish: a broker, or a daemon that listens.
     #[arg(long, value_name = "mqtt://HOST:PORT")]
     to: String,
-    /// The same seed gives the same messages.
+    /// The same seed and start give the same messages.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// How many times faster than real time the stations live.
     #[arg(long, default_value_t = 1.0, value_name = "X")]
     speed: f64,
+    /// What time it is in the stations at the start (ms since 1970, or RFC 3339); without it, the
+    /// beginning of this hour. Messages say when they are really sent.
+    #[arg(long, value_name = "TIME")]
+    start: Option<String>,
     /// For how long (of real time) to go on; without it, until Ctrl-C.
     #[arg(long = "for", value_name = "D", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,

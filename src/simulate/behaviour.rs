@@ -5,6 +5,7 @@
 //! temp_c    = { wave = { mean = 4.2, swing = 0.6, period = "40m", noise = 0.1, round = 0.1 } }
 //! door_open = { moments = { per_hour = 6, for = "20s" } }     # true for a while, by day more often
 //! in_total  = { grows = { per_hour = 13 } }                   # a counter that people turn
+//! granted_total = { counts = { metric = "open" } }           # how often something became true
 //! out_total = { trails = { metric = "in_total", by = "12m" } }
 //! occupancy = { difference = { of = "in_total", and = "out_total" } }
 //! battery_pct = { drains = { from = 100, to = 40, over = "700d" } }
@@ -66,6 +67,8 @@ pub enum Behaviour {
         #[serde(default = "one")]
         step: f64,
     },
+    /// A counter of how often another metric became true.
+    Counts { metric: String },
     /// What another metric was some time ago.
     Trails {
         metric: String,

@@ -151,14 +151,15 @@ impl Life {
 
     fn metrics(&mut self, now: Timestamp) -> Map<String, Value> {
         let mut said = Map::new();
-        // What is made of others comes behind them: first plain metrics, then trails, then differences.
+        // What is made of others comes behind them: first plain metrics, then trails and
+        // counts, then differences.
         for round in 0..3 {
             for (name, behaviour) in &self.behaviours.metrics {
                 if round_of(behaviour) != round {
                     continue;
                 }
                 let Some(memory) = self.memories.get_mut(name) else { continue };
-                let of = |other: &str| said.get(other).and_then(Value::as_f64);
+                let of = |other: &str| said.get(other).and_then(number);
                 let value = look(behaviour, memory, now, self.offset, &mut self.rng, of);
                 if let Some(value) = value {
                     said.insert(name.clone(), value);
@@ -182,10 +183,15 @@ const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(20);
 
 fn round_of(behaviour: &Behaviour) -> u8 {
     match behaviour {
-        Behaviour::Trails { .. } => 1,
+        Behaviour::Trails { .. } | Behaviour::Counts { .. } => 1,
         Behaviour::Difference { .. } => 2,
         _ => 0,
     }
+}
+
+/// A truth counts as 1.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_bool().map(|is| f64::from(u8::from(is))))
 }
 
 /// Between half and one and a half of `every`.
@@ -238,6 +244,23 @@ mod tests {
         let first: Value = serde_json::from_slice(&all[1].1.payload).unwrap();
         assert_eq!(first["seq"], json!(1));
         assert_eq!(first["readings"][0]["dt"], json!(0));
+    }
+
+    #[test]
+    fn a_count_grows_with_each_opening() {
+        let table = "open = { moments = { per_hour = 60, for = '6s' } }\n\
+                     granted_total = { counts = { metric = 'open' } }";
+        let behaviours = Arc::new(Behaviours::from_table(&table.parse().unwrap()).unwrap());
+        let mut life = Life::new(behaviours, 7, Duration::from_mins(1), 8, Timestamp(0));
+        let (mut opened, mut was) = (0.0, false);
+        for (_, outgoing) in said(&mut life, Timestamp(3_600_000)).iter().skip(1) {
+            let body: Value = serde_json::from_slice(&outgoing.payload).unwrap();
+            let open = body["readings"][0]["open"].as_bool().unwrap();
+            opened += f64::from(u8::from(open && !was));
+            was = open;
+            assert_eq!(body["readings"][0]["granted_total"].as_f64(), Some(opened));
+        }
+        assert!(opened > 10.0);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) enum Memory {
     Phase(f64),
     Moment { until: Option<Timestamp>, next: Timestamp },
     Count { value: f64, next: Timestamp },
+    Seen { value: f64, was: bool },
     Past(VecDeque<(Timestamp, f64)>),
     Level(f64),
 }
@@ -36,6 +37,7 @@ impl Memory {
             Behaviour::Grows { per_hour, .. } => {
                 Self::Count { value: 0.0, next: arrival(start, *per_hour, offset, rng) }
             }
+            Behaviour::Counts { .. } => Self::Seen { value: 0.0, was: false },
             Behaviour::Trails { .. } => Self::Past(VecDeque::new()),
             Behaviour::Wanders { low, high, .. } => Self::Level(((low + high) / 2.0).round()),
             Behaviour::Steady(_) | Behaviour::Difference { .. } | Behaviour::Daily { .. } => {
@@ -83,6 +85,14 @@ pub(super) fn look(
                 *next = arrival(*next, *per_hour, offset, rng);
             }
             Some(json!(rounded(*value, step.min(1.0))))
+        }
+        (Behaviour::Counts { metric }, Memory::Seen { value, was }) => {
+            let is = of(metric)? > 0.5;
+            if is && !std::mem::replace(was, is) {
+                *value += 1.0;
+            }
+            *was = is;
+            Some(json!(*value))
         }
         (Behaviour::Trails { metric, by }, Memory::Past(past)) => {
             past.push_back((now, of(metric)?));

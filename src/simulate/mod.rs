@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, registry::Registry};
+use crate::{clock::Clock, reading::Timestamp, registry::Registry};
 
 /// How to simulate.
 #[derive(Debug, Clone)]
@@ -30,6 +30,9 @@ pub struct Plan {
     pub seed: u64,
     /// How many times faster than real time the stations live.
     pub speed: f64,
+    /// The time in the town at the start, on which day and night and much else depend; without it
+    /// the beginning of this hour, so that runs of one hour are alike.
+    pub start: Option<Timestamp>,
     /// Faults to make: how long after the start (of real time), of the first device with this
     /// profile, and which.
     pub staged: Vec<(Duration, &'static str, &'static str)>,
@@ -44,7 +47,8 @@ pub async fn run(
     stop: CancellationToken,
     mut show: impl FnMut(&Tally),
 ) -> anyhow::Result<Arc<Tally>> {
-    let born = clock.now();
+    let opened = clock.now();
+    let born = plan.start.unwrap_or(beginning_of_hour(opened));
     let mut town = Town::new(registry, plan.seed, born)?;
     for (after, profile, fault) in &plan.staged {
         town.break_first(profile, fault, born + after.mul_f64(plan.speed));
@@ -58,7 +62,7 @@ pub async fn run(
         if stop.run_until_cancelled(tokio::time::sleep_until(due)).await.is_none() {
             break;
         }
-        let real = born + next.since(born).div_f64(plan.speed);
+        let real = opened + next.since(born).div_f64(plan.speed);
         for spoken in town.speak(real) {
             wires.publish(spoken);
         }
@@ -70,4 +74,8 @@ pub async fn run(
     wires.close().await;
     show(&tally);
     Ok(tally)
+}
+
+fn beginning_of_hour(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 - at.0.rem_euclid(3_600_000))
 }
