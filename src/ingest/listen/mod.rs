@@ -27,7 +27,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     Batch, Delivery, Limits, Origin,
@@ -180,7 +180,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>, unnamed: u6
     match greeted {
         Ok(client) => stay(stream, frames, client, door).await,
         Err(refused) => {
-            info!(%peer, "a client was not let in: {}", <&str>::from(refused));
+            debug!(%peer, "a client was not let in: {}", <&str>::from(refused));
             door.counters.connection_refused(refused);
             refuse(stream, refused).await;
         }
