@@ -83,7 +83,8 @@ fn whole(number: f64, factor: f64) -> Option<i64> {
     }
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "below 2^53")]
     let whole = scaled as i64;
-    ((scaled / factor).to_bits() == number.to_bits()).then_some(whole)
+    // Turned back as it will be: -0.0 is whole, but no whole number has its sign.
+    ((to_double(whole) / factor).to_bits() == number.to_bits()).then_some(whole)
 }
 
 pub(super) fn to_double(whole: i64) -> f64 {
@@ -126,6 +127,7 @@ mod tests {
 
     #[test]
     fn tenths_are_written_as_whole_numbers() {
+        assert_eq!(decimals(&[-0.0]), None, "it would lose its sign");
         assert_eq!(decimals(&[4.1, -0.3, 4.0]), Some((1, vec![41, -3, 40])));
         assert_eq!(decimals(&[0.1 + 0.2]), None);
     }
