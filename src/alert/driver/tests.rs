@@ -15,16 +15,29 @@ use crate::{
     rule::Rule,
 };
 
-/// Groups as a test hands them over.
+/// Groups as a test hands them over. Each time it is asked for one, all before is done with.
 struct Queue {
     groups: mpsc::Receiver<Arc<Decoded>>,
     committed: Arc<AtomicU64>,
     lag: Arc<AtomicU64>,
+    taken: u64,
+    done: watch::Sender<Done>,
+}
+
+/// How often the stage came round, and how many groups it is done with.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    rounds: u64,
+    groups: u64,
 }
 
 impl Groups for Queue {
     async fn next(&mut self) -> Option<Arc<Decoded>> {
-        self.groups.recv().await
+        let groups = self.taken;
+        self.done.send_modify(|done| *done = Done { rounds: done.rounds + 1, groups });
+        let group = self.groups.recv().await?;
+        self.taken += 1;
+        Some(group)
     }
 
     fn commit(&self, upto: u64) {
@@ -48,6 +61,8 @@ struct House {
     lag: Arc<AtomicU64>,
     registry: watch::Sender<Arc<Registry>>,
     input: watch::Sender<Input>,
+    done: watch::Receiver<Done>,
+    sent: AtomicU64,
     stage: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -62,8 +77,14 @@ impl House {
         let ledger = Ledger::open(dir.path(), vec!["log".into()], Arc::clone(&wake)).unwrap();
         let (groups, received) = mpsc::channel(64);
         let (committed, lag) = (Arc::default(), Arc::default());
-        let queue =
-            Queue { groups: received, committed: Arc::clone(&committed), lag: Arc::clone(&lag) };
+        let (doing, done) = watch::channel(Done::default());
+        let queue = Queue {
+            taken: 0,
+            done: doing,
+            groups: received,
+            committed: Arc::clone(&committed),
+            lag: Arc::clone(&lag),
+        };
         let registry = watch::Sender::new(town(rules, 3));
         let input = watch::Sender::new(Input::Up);
         #[expect(clippy::disallowed_methods, reason = "the test joins it")]
@@ -78,33 +99,58 @@ impl House {
             Counters::default(),
             Readiness::default(),
         ));
-        Self { dir, hand, clock, ledger, wake, groups, committed, lag, registry, input, stage }
+        Self {
+            dir,
+            hand,
+            clock,
+            ledger,
+            wake,
+            groups,
+            committed,
+            lag,
+            registry,
+            input,
+            done,
+            sent: AtomicU64::new(0),
+            stage,
+        }
     }
 
-    /// Lets a minute pass, on every clock, in steps the stage would take itself.
+    /// Lets minutes pass, on every clock, in steps that the stage would nearly take itself.
     async fn minutes(&self, minutes: u32) {
         for _ in 0..minutes * 6 {
+            let before = self.rounds().await;
             self.hand.set(self.clock.now() + Duration::from_secs(10));
             advance(Duration::from_secs(10)).await;
-            self.settle().await;
-        }
-    }
-
-    /// Until the stage has looked at the time and at all it was handed.
-    async fn settle(&self) {
-        while self.groups.capacity() < self.groups.max_capacity() {
-            tokio::task::yield_now().await;
-        }
-        // A question to the ledger waits behind what the stage writes.
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-            self.ledger.transitions(0, 1).await.unwrap();
+            self.until(|done| done.rounds > before + 1).await;
         }
     }
 
     async fn hand_over(&self, group: Group) {
         self.groups.send(Arc::new(group.0)).await.unwrap();
-        self.settle().await;
+        let sent = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
+        self.until(|done| done.groups == sent).await;
+    }
+
+    async fn hear(&self, input: Input) {
+        let before = self.rounds().await;
+        self.input.send_replace(input);
+        self.until(|done| done.rounds > before + 1).await;
+    }
+
+    async fn reload(&self, rules: &[Rule]) {
+        let before = self.rounds().await;
+        self.registry.send_replace(town(rules, 3));
+        self.until(|done| done.rounds > before + 1).await;
+    }
+
+    /// The round the stage is in. Two later, it has looked at what was changed meanwhile.
+    async fn rounds(&self) -> u64 {
+        self.until(|done| done.rounds > 0).await.rounds
+    }
+
+    async fn until(&self, enough: impl Fn(&Done) -> bool) -> Done {
+        *self.done.clone().wait_for(|done| enough(done)).await.unwrap()
     }
 
     async fn told(&self) -> Vec<String> {
@@ -186,9 +232,9 @@ async fn what_lies_in_the_journal_unread_is_no_silence() {
 async fn an_input_that_is_lost_mutes_silence() {
     let house = House::build(&[rule("silent", silent())]);
     house.minutes(1).await;
-    house.input.send_replace(Input::Down { since: minute(1.0) });
+    house.hear(Input::Down { since: minute(1.0) }).await;
     house.minutes(30).await;
-    house.input.send_replace(Input::Up);
+    house.hear(Input::Up).await;
     house.minutes(9).await;
     assert_eq!(house.told().await, [""; 0]);
     house.minutes(3).await;
@@ -245,8 +291,7 @@ async fn a_person_ends_what_is_latched_and_a_reload_what_is_gone() {
     let ended = house.ledger.confirm(id, "Li").await.unwrap();
     assert_eq!(ended.reason, Some(Reason::Confirmed { by: "Li".into() }));
     assert!(house.ledger.confirm(id, "Li").await.is_err(), "it is over");
-    house.registry.send_replace(town(&[door()], 3));
-    house.settle().await;
+    house.reload(&[door()]).await;
     assert_eq!(house.told().await.last().unwrap(), "0 resolved other d0");
     assert!(house.ledger.open_alerts().is_empty());
     house.stop().await;

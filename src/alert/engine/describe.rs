@@ -3,11 +3,11 @@
 use super::device::{Device, Event};
 use crate::{
     alert::{
+        cell::Packed,
         model::{Alert, Happening, Measured, Standing},
         plan::Test,
         state::Change,
         text,
-        track::Track,
     },
     reading::Value,
     registry::{self, Registry},
@@ -17,15 +17,15 @@ pub(crate) fn happening(
     registry: &Registry,
     registered: &registry::Device,
     device: &Device,
-    event: Event,
+    event: &Event,
 ) -> Happening {
     match event.change {
         Change::Raised => {
-            let alert = Box::new(alert(registry, registered, device, &event));
+            let alert = Box::new(alert(registry, registered, device, event));
             Happening::Raised { alert, at: event.at }
         }
         Change::Resolved => {
-            Happening::Resolved { id: event.alert.into(), at: event.at, reason: None }
+            Happening::Resolved { id: event.alert.to_string(), at: event.at, reason: None }
         }
     }
 }
@@ -38,7 +38,6 @@ fn alert(
 ) -> Alert {
     let station = registry.station_of(registered);
     let district = station.and_then(|station| registry.district_of(station));
-    let track = device.late.as_deref().filter(|_| event.late).unwrap_or(&device.live);
     let mut alert = Alert {
         id: event.alert.to_string(),
         rule: String::new(),
@@ -48,7 +47,7 @@ fn alert(
         station: station.map_or_else(String::new, |station| station.id.clone()),
         device: registered.id().to_owned(),
         since: event.since,
-        value: value(device, track, event.rule).map(Measured::from),
+        value: value(device, event).map(Measured::from),
         says: crate::rule::Text::default(),
         cure: crate::rule::Text::default(),
         bring: Vec::new(),
@@ -56,7 +55,7 @@ fn alert(
         reason: None,
     };
     if let Some(rule) = device.plan.rules.get(event.rule) {
-        let fill = |text| text::fill(text, |name| metric(device, track, name));
+        let fill = |text| text::fill(text, |name| metric(device, event, name));
         let says = fill(&rule.says);
         rule.id.as_str().clone_into(&mut alert.rule);
         alert.severity = rule.severity;
@@ -68,16 +67,19 @@ fn alert(
 }
 
 /// The value of the first metric the rule names; silence has none.
-fn value(device: &Device, track: &Track, rule: usize) -> Option<Value> {
-    let check = device.plan.checks.get(rule)?;
+fn value(device: &Device, event: &Event) -> Option<Value> {
+    let check = device.plan.checks.get(event.rule)?;
     if matches!(check.when, Test::AbsentLink { .. } | Test::AbsentData { .. }) {
         return None;
     }
     let cell = *check.when.cells(&device.plan.windows).first()?;
-    Some(track.cell(cell)?.value)
+    then(event, cell)
 }
 
-fn metric(device: &Device, track: &Track, name: &str) -> Option<Value> {
-    let cell = device.plan.metrics.iter().position(|metric| metric.symbol.as_str() == name)?;
-    Some(track.cell(cell)?.value)
+fn metric(device: &Device, event: &Event, name: &str) -> Option<Value> {
+    then(event, device.plan.metrics.iter().position(|metric| metric.symbol.as_str() == name)?)
+}
+
+fn then(event: &Event, cell: usize) -> Option<Value> {
+    event.cells.get(cell).copied().and_then(Packed::open).map(|cell| cell.value)
 }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     alert::{
         Verdict,
+        cell::Packed,
         judge::{fresh_until, judge_rule},
         life::{Life, Link},
         plan::{Mask, Plan, bit, each},
@@ -49,6 +50,8 @@ pub(crate) struct Event {
     pub(crate) since: Timestamp,
     pub(crate) alert: Box<str>,
     pub(crate) late: bool,
+    /// The values as they were then; what else the same message says came after it.
+    pub(crate) cells: Box<[Packed]>,
 }
 
 /// What every question needs to know besides the device.
@@ -313,7 +316,15 @@ impl Track {
         let index = self.active.iter().position(|active| active.rule == rule)?;
         let ended = self.active.swap_remove(index);
         let alert = ended.alert?;
-        Some(Event { rule, change: Change::Resolved, at, since: at, alert, late: false })
+        Some(Event {
+            rule,
+            change: Change::Resolved,
+            at,
+            since: at,
+            alert,
+            late: false,
+            cells: Box::default(),
+        })
     }
 
     /// Judges one rule and moves its state.
@@ -348,7 +359,9 @@ impl Track {
             active.alert = Some(id_of(asking.path, name, &active.origin));
         }
         if let (Some(change), Some(alert)) = (change, active.alert.clone()) {
-            events.push(Event { rule, change, at: now, since, alert, late: false });
+            let raised = change == Change::Raised;
+            let cells = if raised { self.cells.clone() } else { Box::default() };
+            events.push(Event { rule, change, at: now, since, alert, late: false, cells });
         }
         if next == State::Normal {
             self.active.swap_remove(place);

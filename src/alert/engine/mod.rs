@@ -265,8 +265,9 @@ impl Engine {
         }
         if !events.is_empty() {
             let registered: &registry::Device = registered;
-            let tell = |event| describe::happening(&self.registry, registered, device, event);
-            outcome.happenings.extend(events.into_iter().map(tell));
+            let tell =
+                |event: &Event| describe::happening(&self.registry, registered, device, event);
+            outcome.happenings.extend(events.iter().map(tell));
             outcome.devices.push(slot);
         }
     }
@@ -334,5 +335,7 @@ fn newest_of_message(readings: &[Reading], index: usize) -> Timestamp {
     behind.chain(before).filter(|r| !r.backfill).map(|r| r.at).max().unwrap_or(this.at)
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;
