@@ -1,128 +1,32 @@
-//! The embedded store on simulated days of 60 stations: bytes a point, points a second, and the
-//! hour × weekday map of 200 series. `cargo bench --bench store -- [days]`
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    clippy::print_stdout,
-    reason = "a program that measures"
-)]
+//! Simulated days of 60 stations, straight to the store: every device as its profile has it, each
+//! with a clock of its own.
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use waystation::{
-    clock::{Clock, Hand},
+    clock::Hand,
     decode::Decoded,
     device::Profile,
     reading::{Kind, MessageId, PlacedBy, Reading, Sample, Slot, Symbol, Timestamp, Value},
     registry::{Device, Registry},
     rule::Text,
-    settings::Settings,
-    store::{
-        HourlyQuery, SeriesQuery,
-        embedded::{self, Embedded, Feed, Limits},
-    },
-    telemetry::{Counters, Readiness},
+    store::embedded::Feed,
 };
 
-const STATIONS: u32 = 60;
+pub(crate) const STATIONS: u32 = 60;
 /// Devices that only the map of 200 series needs: more counters of people.
-const MORE_PEOPLE: u32 = 140;
-const START: i64 = 1_767_225_600_000;
-const MINUTE: i64 = 60_000;
-
-fn main() {
-    let days: i64 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(30);
-    let dir = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measure(dir.path(), days));
-}
-
-async fn measure(dir: &Path, days: i64) {
-    let (clock, hand) = Clock::manual(Timestamp(START));
-    let feed = Simulated::new(dir, days, hand);
-    let store = Embedded::open(dir).unwrap();
-    let limits = Limits::of(&Settings::default());
-    let began = Instant::now();
-    let points = Arc::clone(&feed.points);
-    let making = Arc::clone(&feed.making);
-    embedded::run(feed, store.clone(), limits, clock, Counters::default(), Readiness::default())
-        .await
-        .unwrap();
-    let (points, making) = (*points.lock().unwrap(), *making.lock().unwrap());
-    let took = began.elapsed().saturating_sub(making);
-    let bytes = size(dir);
-    println!(
-        "{points} points over {days} days of {STATIONS} stations (and {MORE_PEOPLE} people counters)"
-    );
-    println!("{:.2} bytes a point ({bytes} in all)", bytes as f64 / points as f64);
-    println!(
-        "{:.0} points/s (with flushing and folding; making them not counted)",
-        points as f64 / took.as_secs_f64()
-    );
-    tables(dir);
-    map(&store, days).await;
-}
-
-/// Hour × weekday of 200 people counters, and a plain series beside it.
-async fn map(store: &Embedded, days: i64) {
-    let mut paths: Vec<String> = (0..STATIONS).map(|s| format!("putuo/s{s}/people")).collect();
-    paths.extend((0..MORE_PEOPLE).map(|s| format!("putuo/more/people-{s}")));
-    let query = HourlyQuery {
-        paths,
-        profile: "any".to_owned(),
-        metric: "occupancy".to_owned(),
-        from: Timestamp(START),
-        to: Timestamp(START + days * 1440 * MINUTE),
-    };
-    for _ in 0..5 {
-        let began = Instant::now();
-        let hours = store.hourly(query.clone()).await.unwrap();
-        let count: usize = hours.iter().map(Vec::len).sum();
-        println!("map of {} series, {count} hours: {:?}", hours.len(), began.elapsed());
-    }
-    for window in [Duration::from_mins(5), Duration::from_hours(1)] {
-        let query = SeriesQuery {
-            path: "putuo/s7/fridge".to_owned(),
-            profile: "any".to_owned(),
-            metric: "temp_c".to_owned(),
-            from: Timestamp(START),
-            to: Timestamp(START + days * 1440 * MINUTE),
-            window: Some(window),
-        };
-        let began = Instant::now();
-        store.windows(query).await.unwrap();
-        println!("one series in windows of {window:?}: {:?}", began.elapsed());
-    }
-}
-
-fn size(dir: &Path) -> u64 {
-    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let store = files.filter(|file| file.extension().is_some_and(|end| end == "sqlite"));
-    store.map(|file| file.metadata().unwrap().len()).sum()
-}
-
-fn tables(dir: &Path) {
-    let db = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
-    for table in ["parts", "days", "hours"] {
-        let sql = format!("SELECT count(*), coalesce(sum(length(block)), 0) FROM {table}");
-        let (rows, bytes): (i64, i64) =
-            db.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        println!("  {table}: {rows} rows, {bytes} bytes of blocks");
-    }
-    let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
-    println!("  {free} free pages");
-}
+pub(crate) const MORE_PEOPLE: u32 = 140;
+pub(crate) const START: i64 = 1_767_225_600_000;
+pub(crate) const MINUTE: i64 = 60_000;
 
 /// One group a simulated minute; waits at the end until what is over is folded.
-struct Simulated {
+pub(crate) struct Simulated {
     dir: std::path::PathBuf,
     hand: Hand,
     registry: Arc<Registry>,
@@ -130,8 +34,8 @@ struct Simulated {
     random: Pcg64Mcg,
     minute: i64,
     minutes: i64,
-    points: Arc<std::sync::Mutex<u64>>,
-    making: Arc<std::sync::Mutex<Duration>>,
+    pub(crate) points: Arc<Mutex<u64>>,
+    pub(crate) making: Arc<Mutex<Duration>>,
 }
 
 struct Simulation {
@@ -153,7 +57,7 @@ enum Behaviour {
 }
 
 impl Simulated {
-    fn new(dir: &Path, days: i64, hand: Hand) -> Self {
+    pub(crate) fn new(dir: &Path, days: i64, hand: Hand) -> Self {
         let mut paths = Vec::new();
         for station in 0..STATIONS {
             for (name, behaves, every) in [
