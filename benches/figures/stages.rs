@@ -1,4 +1,5 @@
 //! What each stage costs alone: the messages of figure 2 through its functions, on one thread.
+//! Processor time, but for the journal, which has a thread of its own.
 
 use std::{
     collections::VecDeque,
@@ -24,7 +25,7 @@ use waystation::{
     telemetry::{Counters, Readiness},
 };
 
-use super::{Options, figure::Figure, fleet::FRIDGES};
+use super::{Options, figure::Figure, fleet::FRIDGES, usage::ThreadTime};
 
 /// Messages in one group of the journal, about as a flood makes them.
 const GROUP: u64 = 4000;
@@ -79,7 +80,7 @@ impl Costs {
                 templates[(number % devices) as usize].write(1, number / devices, at, &mut wire);
             }
             let from = Origin { source: Source::Listen, sender: b"publisher-0", now };
-            let began = Instant::now();
+            let began = ThreadTime::now();
             frames.feed(&wire);
             let messages = Messages::with_capacity(frames.waiting() * 5 / 4);
             let mut batch = Batch { messages, ..Batch::default() };
@@ -113,7 +114,7 @@ impl Costs {
     fn decode(&mut self, groups: &[Arc<Messages>], registry: &Arc<Registry>) -> Vec<Arc<Decoded>> {
         let mut decoder = Decoder::default();
         let mut decode = |(number, messages): (u64, &Arc<Messages>)| {
-            let began = Instant::now();
+            let began = ThreadTime::now();
             let (outcome, _) = decoder.decode(number, messages, registry);
             self.decode += began.elapsed();
             assert_eq!(outcome.readings.len() as u64, GROUP, "{:?}", outcome.rejections.first());
@@ -125,7 +126,7 @@ impl Costs {
     fn alert(&mut self, groups: &[Arc<Decoded>], registry: &Arc<Registry>) {
         let now = Clock::system().now();
         let mut engine = Engine::new(Arc::clone(registry), now, Duration::from_mins(2));
-        let began = Instant::now();
+        let began = ThreadTime::now();
         for decoded in groups {
             black_box(engine.apply(decoded, decoded.received));
         }
@@ -142,7 +143,7 @@ impl Costs {
 fn store(dir: &Path, groups: &[Arc<Decoded>]) -> Duration {
     let store = Embedded::open(dir).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let began = Instant::now();
+    let began = ThreadTime::now();
     let taken = Arc::new(std::sync::Mutex::new(Duration::ZERO));
     let feed = Groups { left: groups.iter().cloned().collect(), began, taken: Arc::clone(&taken) };
     let limits = Limits { samples: usize::MAX, ..Limits::of(&settings::Settings::default()) };
@@ -155,7 +156,7 @@ fn store(dir: &Path, groups: &[Arc<Decoded>]) -> Duration {
 /// Feeds the store, and notes when it came back for more than there is.
 struct Groups {
     left: VecDeque<Arc<Decoded>>,
-    began: Instant,
+    began: ThreadTime,
     taken: Arc<std::sync::Mutex<Duration>>,
 }
 

@@ -36,6 +36,22 @@ impl Cpu {
     }
 }
 
+/// Processor time of one thread: what others do on the machine is not in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ThreadTime(Duration);
+
+impl ThreadTime {
+    /// Of the calling thread, so far.
+    pub(crate) fn now() -> Self {
+        let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Self(Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap()))
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+}
+
 /// Memory a process holds now, in MB.
 pub(crate) fn resident_mb(pid: u32) -> f64 {
     megabytes(pid, "VmRSS:")
