@@ -23,7 +23,7 @@ const STATIONS: &str = r#"
     id = "lake"
     name = { en = "Lakeside", zh = "湖畔驿站" }
     opens = "24h"
-    devices = [ { id = "fridge-1", profile = "fridge" }, { id = "door-1", profile = "door" } ]
+    devices = [ { id = "fridge-1", profile = "fridge" }, { id = "door-1", profile = "door" }, { id = "aed-1", profile = "aed" } ]
     [[stations]]
     id = "hill"
     name = { en = "Hilltop", zh = "山顶驿站" }
@@ -50,6 +50,19 @@ async fn alerts_and_rejections_appear_by_themselves() {
     browser.shows("#rejections-list", "hill/fridge-1").await;
     browser.shows("#rejections-list", "warm").await;
     assert_eq!(browser.run("return window.same").await, true, "it was loaded anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_ends_a_latched_alert_on_the_page() {
+    let (daemon, browser) = page().await;
+    publish(&daemon, "lake/aed-1", r#"{"cabinet_open": true}"#).await;
+    browser.shows("#alerts-list", "possible use").await;
+    publish(&daemon, "lake/aed-1", r#"{"cabinet_open": false}"#).await;
+    browser.run("window.prompt = () => 'Li'").await;
+    browser.click("#alerts-list button").await;
+    browser.shows("#alerts-list", "No open alerts.").await;
+    let all = daemon.get_json("/api/v1/alerts?state=all").await;
+    assert_eq!(all[0]["reason"], json!({ "confirmed": { "by": "Li" } }), "{all}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,21 @@ export function alert(one, stations) {
       one.state === "acknowledged" ? ` · ${word("acknowledged")}` : ""),
     el("p", { class: "says" }, say(one.says)),
     say(one.do) && el("p", { class: "do" }, el("span", { class: "label" }, word("do")), say(one.do)),
-    one.bring?.length ? labelled("bring", one.bring.map(thing).join(lang() === "zh" ? "、" : ", ")) : null);
+    one.bring?.length ? labelled("bring", one.bring.map(thing).join(lang() === "zh" ? "、" : ", ")) : null,
+    el("button", { type: "button", "data-key": `confirm ${one.id}`, onclick: () => confirm(one) }, word("confirm")));
+}
+
+/** A person says that it is dealt with; the alert's event then takes it off the list. */
+async function confirm(one) {
+  const by = prompt(`${say(one.says)}\n${word("confirmBy")}`, localStorage.getItem("by") ?? "")?.trim();
+  if (!by) return;
+  localStorage.setItem("by", by);
+  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(one.id)}/confirm`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ by }),
+  }).catch(() => null);
+  if (answer?.ok) return;
+  const error = (await answer?.json().catch(() => null))?.error;
+  window.alert(word("failed", { t: error?.says ?? answer?.status ?? "–" }));
 }
 
 export function stations(state) {

@@ -1,11 +1,12 @@
-//! `/alerts` and `/alerts/{id}`.
+//! `/alerts`, `/alerts/{id}`, and `/alerts/{id}/confirm`.
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::JsonRejection},
+    http::{HeaderMap, header},
 };
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::alert::Alert;
 
@@ -65,8 +66,58 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Alert>, Error> {
     let found = app.alerts.get(id.clone()).await.map_err(Error::alerts_unavailable)?;
-    found.map(Json).ok_or_else(|| {
-        let says = format!("no alert has the id {id:?}");
-        Error::unknown("unknown_alert", says, "/api/v1/alerts?state=all lists those that are kept")
-    })
+    found.map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// Who says so.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmation {
+    /// A name for the record, 1 to 80 characters.
+    by: String,
+}
+
+const NAME_MAX: usize = 80;
+
+/// A person says that an open alert is over; a latched one ends in no other way.
+///
+/// The body is JSON and its type is told, which a form on another site's page cannot do.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/confirm", tag = "alerts", params(("id", Path)),
+    request_body = Confirmation,
+    responses((status = 200, body = openapi::Alert), (status = 400, body = Body), (status = 403, body = Body),
+        (status = 404, body = Body), (status = 503, body = Body)))]
+pub(super) async fn confirm(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<Confirmation>, JsonRejection>,
+) -> Result<Json<Alert>, Error> {
+    if !is_own_page(&headers) {
+        return Err(Error::foreign_page());
+    }
+    let cure = "send {\"by\": \"your name\"} as application/json";
+    let Json(confirmation) = body.map_err(|bad| Error::bad_query(bad.body_text(), cure))?;
+    let by = confirmation.by.trim();
+    if by.is_empty() || by.chars().count() > NAME_MAX {
+        return Err(Error::bad_query(format!("by: expected 1 to {NAME_MAX} characters"), cure));
+    }
+    let ended = app.alerts.confirm(id.clone(), by.to_owned()).await;
+    ended.map_err(Error::alerts_unavailable)?.map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// A browser says where a page is from; programs say nothing.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host))
+        }
+        (Some(_), None) => false,
+    }
+}
+
+fn unknown(id: &str) -> Error {
+    let says = format!("no alert has the id {id:?}");
+    Error::unknown("unknown_alert", says, "/api/v1/alerts?state=all lists those that are kept")
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    alert::{Alert, Ledger},
+    alert::{Alert, ConfirmError, Ledger},
     store::{QuestionError, Series, SeriesQuery, Store},
 };
 
@@ -29,6 +29,8 @@ pub trait Alerts: fmt::Debug + Send + Sync {
     /// The newest first, and no more of them than `most`. The error says why there is no answer.
     fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>>;
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>>;
+    /// Ends an open alert in the name of a person; `None` when none has that id.
+    fn confirm(&self, id: String, by: String) -> Answer<'_, Result<Option<Alert>, String>>;
 }
 
 impl Alerts for Ledger {
@@ -51,6 +53,16 @@ impl Alerts for Ledger {
 
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>> {
         Box::pin(async move { self.alert(id).await.map_err(|unavailable| unavailable.to_string()) })
+    }
+
+    fn confirm(&self, id: String, by: String) -> Answer<'_, Result<Option<Alert>, String>> {
+        Box::pin(async move {
+            match Self::confirm(self, &id, &by).await {
+                Ok(alert) => Ok(Some(alert)),
+                Err(ConfirmError::Unknown { .. }) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        })
     }
 }
 

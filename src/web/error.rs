@@ -5,7 +5,8 @@
 //! |---|---|---|
 //! | 400 | the question makes no sense | `bad_query`, `too_much` |
 //! | 404 | no such path, station, device, metric, alert | `not_found`, `unknown_…` |
-//! | 405 | the path only answers GET | `method_not_allowed` |
+//! | 403 | another site's page asked | `foreign_page` |
+//! | 405 | the path does not answer that method | `method_not_allowed` |
 //! | 503 | a part that would know does not answer; ask again | `store_unavailable`, `alerts_unavailable` |
 //! | 504 | the answer took too long | (empty body) |
 //! | 500 | a mistake of ours | `internal` |
@@ -55,7 +56,18 @@ impl Error {
 
     pub(super) fn method_not_allowed() -> Self {
         let says = "this address does not answer that method";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", says, "use GET")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            says,
+            "/api/v1/openapi.json says which",
+        )
+    }
+
+    pub(super) fn foreign_page() -> Self {
+        let says = "a page of another site asked for this";
+        let cure = "use Waystation's own page, or a program that sends no Origin";
+        Self::new(StatusCode::FORBIDDEN, "foreign_page", says, cure)
     }
 
     pub(super) fn alerts_unavailable(why: impl Into<String>) -> Self {

@@ -17,7 +17,7 @@ use crate::live::ReadingEvent;
             Every error is {\"error\":{\"code\",\"says\",\"cure\"}}.",
     ),
     paths(
-        stations::list, stations::detail, series::series, alerts::list, alerts::one,
+        stations::list, stations::detail, series::series, alerts::list, alerts::one, alerts::confirm,
         refused::rejections, refused::unknown, events::events, openapi,
         own::metrics, own::alive, own::ready,
     ),

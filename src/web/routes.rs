@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -43,6 +43,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         ("/api/v1/series", get(series::series)),
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
+        ("/api/v1/alerts/{id}/confirm", post(alerts::confirm)),
         ("/api/v1/events", events),
         // Firmware authors, installers
         ("/api/v1/rejections", get(refused::rejections)),
@@ -55,7 +56,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
     ]
 }
 
-/// Everything the web answers. No route reads a request's body.
+/// Everything the web answers. Only a confirmation reads a request's body, a small one.
 pub fn router(app: App, stop: &CancellationToken) -> Router {
     let mut router = Router::new().route("/", get(page::index)).route("/{asset}", get(page::asset));
     for (path, method) in documented(stop) {

@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alert::{Alert, Measured, Standing},
+    alert::{Alert, Measured, Reason, Standing},
     clock::{Clock, Hand},
     decode::{Code, Decoded, Rejection},
     device::{Metric, MetricKind, Profile},
@@ -191,6 +191,18 @@ impl Alerts for Record {
     fn get(&self, id: String) -> Answer<'_, Result<Option<Alert>, String>> {
         let all = self.0.lock().unwrap().clone();
         Box::pin(async move { Ok(all?.into_iter().find(|alert| alert.id == id)) })
+    }
+
+    fn confirm(&self, id: String, by: String) -> Answer<'_, Result<Option<Alert>, String>> {
+        let mut all = self.0.lock().unwrap();
+        let ended = all.as_mut().map(|all| {
+            let alert = all.iter_mut().find(|alert| alert.id == id)?;
+            alert.state = Standing::Resolved;
+            alert.reason = Some(Reason::Confirmed { by });
+            Some(alert.clone())
+        });
+        let ended = ended.map_err(|why| why.clone());
+        Box::pin(async move { ended })
     }
 }
 
