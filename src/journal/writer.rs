@@ -70,17 +70,15 @@ impl Writer {
             let received = runtime.block_on(async {
                 time::timeout(LAZY, commands.recv_many(&mut batch, BATCH)).await
             });
-            let closed = match received {
-                Ok(0) => true,
-                Ok(_) => self.obey(&mut batch),
-                Err(_nothing_came) => false,
-            };
-            if closed || kept_house.elapsed() >= LAZY {
+            match received {
+                Ok(0) => return self.keep_house(),
+                // Closing kept house already; whoever closed may take the folder away by now.
+                Ok(_) if self.obey(&mut batch) => return,
+                Ok(_) | Err(_) => {}
+            }
+            if kept_house.elapsed() >= LAZY {
                 self.keep_house();
                 kept_house = Instant::now();
-            }
-            if closed {
-                return;
             }
         }
     }
