@@ -9,6 +9,7 @@ use super::{
     figure::{Figure, Goal},
     fleet::FRIDGES,
     flood::{Flood, Plan},
+    perf::{self, Recording, Shares},
     support::{
         daemon::Daemon,
         influx::Influx,
@@ -22,6 +23,9 @@ use super::{
 const LIMIT: Duration = Duration::from_mins(3);
 /// Time after the last message for what is done a little later (commits, flushes).
 const AFTER: Duration = Duration::from_secs(1);
+
+/// Messages under perf at least, where they are flat out: so that there are samples enough.
+const PROFILED: u64 = 100_000;
 
 /// How fast the publisher is, and what the peer's cost is divided by at least.
 struct Pace {
@@ -55,7 +59,7 @@ pub(crate) async fn measure(options: Options) -> Figure {
     );
     for _ in 0..options.runs {
         for pace in &paces {
-            let ours = waystation(pace).await;
+            let ours = waystation(pace, None).await;
             let theirs = telegraf(pace).await;
             let mut add = |what: &str, unit, goal, value| {
                 figure.add(&format!("{}: {what}", pace.name), unit, goal, value);
@@ -70,10 +74,18 @@ pub(crate) async fn measure(options: Options) -> Figure {
             }
         }
     }
+    for pace in &paces {
+        let mut shares = None;
+        let enough = if pace.rate == 0 { pace.messages.max(PROFILED) } else { pace.messages };
+        waystation(&Pace { messages: enough, ..*pace }, Some(&mut shares)).await;
+        let each = figure.row(&format!("{}: Waystation, CPU a message", pace.name)).median();
+        figure.notes.push(perf::describe(pace.name, each, shares.as_ref()));
+    }
     figure
 }
 
-async fn waystation(pace: &Pace) -> Cost {
+/// `shares`: where the time goes, by perf, which costs some.
+async fn waystation(pace: &Pace, shares: Option<&mut Option<Shares>>) -> Cost {
     let (broker, influx) = (broker().await, Influx::start().await);
     let settings = format!(
         "[subscribe]\nbroker = '{}'\n[web]\nlisten = '127.0.0.1:0'\n{}",
@@ -82,7 +94,12 @@ async fn waystation(pace: &Pace) -> Cost {
     );
     let mut daemon = Daemon::start(&settings, &FRIDGES.to_toml()).await;
     let pid = daemon.process().id();
-    run(pid, "waystation", pace, &broker, &influx).await
+    let recording = shares.as_ref().and_then(|_| Recording::start(pid, daemon.folder()));
+    let cost = run(pid, "waystation", pace, &broker, &influx).await;
+    if let Some(shares) = shares {
+        *shares = recording.and_then(Recording::shares);
+    }
+    cost
 }
 
 async fn telegraf(pace: &Pace) -> Cost {

@@ -1,7 +1,7 @@
 //! Figure 2: what a message costs on its way through `listen`, journal, decode, alert and the
 //! embedded store.
 
-use std::{fmt::Write as _, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use tokio::time::sleep;
 
@@ -10,7 +10,7 @@ use super::{
     figure::{Figure, Goal},
     fleet::FRIDGES,
     flood::{Flood, Plan},
-    perf::{Recording, Shares},
+    perf::{self, Recording, Shares},
     stages,
     support::{daemon::Daemon, wait},
     usage::{Cpu, peak_mb},
@@ -40,7 +40,9 @@ pub(crate) async fn measure(options: Options) -> Figure {
             run(&mut figure, connections, messages).await;
         }
         let shares = profile(connections, messages.max(PROFILED)).await;
-        split(&mut figure, connections, shares.as_ref());
+        let each = figure.row(&cpu_row(connections)).median();
+        let name = format!("{connections} connection(s)");
+        figure.notes.push(perf::describe(&name, each, shares.as_ref()));
     }
     // On a thread of its own: the stages bring their own runtimes.
     thread::scope(|scope| scope.spawn(|| stages::measure(&mut figure, options)).join()).unwrap();
@@ -94,24 +96,6 @@ async fn profile(connections: u32, messages: u64) -> Option<Shares> {
     let recording = Recording::start(pid, daemon.folder())?;
     flood(&daemon, pid, connections, messages).await;
     recording.shares()
-}
-
-fn split(figure: &mut Figure, connections: u32, shares: Option<&Shares>) {
-    let Some(shares) = shares else {
-        figure
-            .notes
-            .push(format!("{connections} connection(s): no split, as perf does not work here."));
-        return;
-    };
-    let each = figure.row(&cpu_row(connections)).median();
-    let mut text = format!("{connections} connection(s), by perf in a run of its own:");
-    for part in Shares::parts() {
-        let share = shares.of(part);
-        write!(text, " {part} {:.2} µs ({:.0} %),", each * share, share * 100.0).unwrap();
-    }
-    text.pop();
-    write!(text, ". Most: {}.", shares.top(12)).unwrap();
-    figure.notes.push(text);
 }
 
 fn cpu_row(connections: u32) -> String {

@@ -1,5 +1,6 @@
 //! The figures of `benches/RESULTS.md`:
-//! `cargo bench --bench figures -- [1 2 3 4 5 | all] [--quick] [--write]`.
+//! `cargo bench --bench figures -- [1 2 3 4 5 | all] [--once | --quick] [--write]`.
+//! `--once`: one run instead of five; `--quick`: and fewer messages.
 //!
 //! Each figure stands alone; one that fails says so in its place and the others go on.
 
@@ -69,11 +70,13 @@ fn main() {
         return;
     }
     let quick = given("--quick");
-    let options = Options { quick, runs: if quick { 1 } else { 5 } };
+    let options = Options { quick, runs: if quick || given("--once") { 1 } else { 5 } };
     let wanted = |number: &str| given(number) || given("all");
     let numbers: Vec<_> = ["1", "2", "3", "4", "5"].into_iter().filter(|n| wanted(n)).collect();
     if numbers.is_empty() {
-        eprintln!("which? `cargo bench --bench figures -- [1 2 3 4 5 | all] [--quick] [--write]`");
+        eprintln!(
+            "which? `cargo bench --bench figures -- [1 2 3 4 5 | all] [--once | --quick] [--write]`"
+        );
         std::process::exit(2);
     }
     let measured: Vec<_> = numbers.iter().map(|number| measure(number, options)).collect();

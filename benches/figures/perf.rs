@@ -86,16 +86,12 @@ impl Shares {
         shares
     }
 
-    pub(crate) fn of(&self, part: &str) -> f64 {
+    fn of(&self, part: &str) -> f64 {
         self.parts.get(part).copied().unwrap_or(0) as f64 / self.samples as f64
     }
 
-    pub(crate) fn parts() -> impl Iterator<Item = &'static str> {
-        PARTS.iter().map(|(part, _)| *part).chain([REST])
-    }
-
-    /// As a list for the results.
-    pub(crate) fn top(&self, count: usize) -> String {
+    /// The functions that take most.
+    fn top(&self, count: usize) -> String {
         let mut functions: Vec<_> = self.functions.iter().collect();
         functions.sort_by_key(|(_, samples)| std::cmp::Reverse(**samples));
         let line = |((part, name), samples): &(&(&str, String), &usize)| {
@@ -103,6 +99,20 @@ impl Shares {
         };
         functions.iter().take(count).map(line).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Where the time of one message goes, `each` microseconds in all: a line for the results.
+pub(crate) fn describe(what: &str, each: f64, shares: Option<&Shares>) -> String {
+    let Some(shares) = shares else {
+        return format!("{what}: no split, as perf does not work here.");
+    };
+    let part = |part: &str| {
+        let share = shares.of(part);
+        format!("{part} {:.2} µs ({:.0} %)", each * share, share * 100.0)
+    };
+    let parts = PARTS.iter().map(|(name, _)| *name).chain([REST]).map(part);
+    let parts: Vec<_> = parts.collect();
+    format!("{what}, by perf in a run of its own: {}. Most: {}.", parts.join(", "), shares.top(12))
 }
 
 /// `  7f12 waystation::decode::json::read` is `waystation::decode::json::read`.
