@@ -17,6 +17,7 @@ mod loss;
 mod pace;
 mod report;
 mod session;
+mod socket;
 mod wire;
 
 pub use broker::{BadBroker, Broker};
@@ -36,6 +37,7 @@ use self::{
     loss::Loss,
     report::Report,
     session::{End, Session},
+    socket::Paused,
 };
 use super::{Delivery, Limits, frame::Frames};
 use crate::{
@@ -62,7 +64,7 @@ pub async fn run(
     let broker: Broker = settings.broker.parse().context("subscribe.broker")?;
     let report = Report::new(readiness, &broker.to_string());
     let backoff = Backoff::default();
-    let refused = None;
+    let (refused, paused) = (None, Paused::default());
     let mut client = Client {
         broker,
         settings,
@@ -75,6 +77,7 @@ pub async fn run(
         stop,
         backoff,
         refused,
+        paused,
     };
     client.run().await;
     Ok(())
@@ -94,6 +97,8 @@ struct Client {
     backoff: Backoff,
     /// The filters the broker's session refuses; nothing while it holds no subscription of ours.
     refused: Option<Vec<String>>,
+    /// Whether the connection is read in pauses.
+    paused: Paused,
 }
 
 impl Client {
@@ -137,7 +142,9 @@ impl Client {
 
     async fn connect(&self) -> Result<(Box<dyn wire::Stream>, Frames, bool), Loss> {
         let connect = greeting::connect_packet(&self.settings).await?;
-        let mut stream = wire::connect(&self.broker, self.settings.ca_file.as_deref()).await?;
+        self.paused.set(false);
+        let ca_file = self.settings.ca_file.as_deref();
+        let mut stream = wire::connect(&self.broker, ca_file, &self.paused).await?;
         let mut frames = Frames::new(self.limits.max_message);
         let session_present = greeting::greet(&mut stream, &mut frames, &connect).await?;
         Ok((stream, frames, session_present))

@@ -9,7 +9,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{broker::Broker, loss::Loss};
+use super::{
+    broker::Broker,
+    loss::Loss,
+    socket::{Paused, Socket},
+};
 
 /// Bytes both ways.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,11 +25,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) async fn connect(
     broker: &Broker,
     ca_file: Option<&Path>,
+    paused: &Paused,
 ) -> Result<Box<dyn Stream>, Loss> {
     let tcp =
         TcpStream::connect((broker.host.as_str(), broker.port)).await.map_err(Loss::Unreachable)?;
     // Many small acknowledgements: waiting to fill a packet would hold back the broker's window.
     tcp.set_nodelay(true).map_err(Loss::Unreachable)?;
+    let tcp = Socket::new(tcp, paused.clone());
     if !broker.tls {
         return Ok(Box::new(tcp));
     }

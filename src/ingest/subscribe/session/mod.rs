@@ -186,6 +186,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             counters.rejected(Code::OverBudget, batch.over_budget);
         }
         self.pause = self.pace.read(batch.received, Instant::now());
+        self.client.paused.set(self.pause.is_some());
         self.hand_over(batch)?;
         answers.into_iter().try_for_each(|answer| self.take_answer(answer))
     }

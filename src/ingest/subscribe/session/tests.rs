@@ -53,6 +53,7 @@ impl Bench {
             stop: stop.clone(),
             backoff: super::super::Backoff::default(),
             refused: None,
+            paused: super::super::Paused::default(),
         };
         let (ours, broker) = duplex(256 << 10);
         let mut session = JoinSet::new();
