@@ -1,15 +1,20 @@
 //! Reads the profiles that are in the binary, and those of a folder of one's own.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use rust_embed::RustEmbed;
 
-use crate::problem::{Problem, Sheet, toml_files};
+use crate::{
+    problem::{Problem, Sheet, toml_files},
+    rule::Shapes,
+};
 
-use super::{Catalog, Profile, written};
+use super::{Catalog, Metric, Profile, written};
 
 #[derive(RustEmbed)]
 #[folder = "devices/profiles"]
@@ -28,64 +33,111 @@ pub fn load(dir: Option<&Path>) -> Result<Catalog, Vec<Problem>> {
 pub(crate) fn load_what_is_right(dir: Option<&Path>) -> (Catalog, Vec<Problem>) {
     let mut catalog = Catalog::default();
     let mut problems = Vec::new();
-    for name in Shipped::iter() {
-        let Some(file) = Shipped::get(&name) else { continue };
-        let path = Path::new("devices/profiles").join(name.as_ref());
-        match parse(&path, &String::from_utf8_lossy(&file.data)) {
+    let (shipped, own) = (shipped(), own(dir, &mut problems));
+    let offers = Offers::of(shipped.iter().chain(&own));
+    let others = offers.shapes();
+    for file in &shipped {
+        match file.parse(&others) {
             Ok(profile) => catalog.insert(profile),
             Err(found) => problems.extend(found),
         }
     }
-    if let Some(dir) = dir {
-        own(dir, &mut catalog, &mut problems);
-    }
-    (catalog, problems)
-}
-
-fn own(dir: &Path, catalog: &mut Catalog, problems: &mut Vec<Problem>) {
-    if !dir.is_dir() {
-        let cure = "create it, or leave [profiles] dir out";
-        problems.push(Problem::new(dir, "", "this folder of profiles does not exist", cure));
-        return;
-    }
-    let files = toml_files(dir).unwrap_or_else(|problem| {
-        problems.push(problem);
-        Vec::new()
-    });
-    let mut seen: Vec<(String, PathBuf)> = Vec::new();
-    for file in files {
-        match read(&file) {
+    let mut seen: Vec<(String, &Path)> = Vec::new();
+    for file in &own {
+        match file.parse(&others) {
             Ok(profile) => {
                 if let Some((_, first)) = seen.iter().find(|(id, _)| *id == profile.id) {
                     let what = format!("{} has the profile {:?} too", first.display(), profile.id);
-                    problems.push(Problem::new(&file, "id", what, "give one of them another id"));
+                    let cure = "give one of them another id";
+                    problems.push(Problem::new(&file.path, "id", what, cure));
                 }
-                seen.push((profile.id.clone(), file));
+                seen.push((profile.id.clone(), &file.path));
                 catalog.insert(profile);
             }
             Err(found) => {
                 problems.extend(found);
-                catalog.note_broken(file.file_stem().unwrap_or_default());
+                catalog.note_broken(file.path.file_stem().unwrap_or_default());
             }
+        }
+    }
+    (catalog, problems)
+}
+
+/// One profile from the text of its file; its rules may look at the shipped ones.
+pub fn parse(file: &Path, text: &str) -> Result<Profile, Vec<Problem>> {
+    let mut files = shipped();
+    files.push(File { path: file.to_owned(), text: text.to_owned() });
+    let offers = Offers::of(&files);
+    files.last().map_or(Err(Vec::new()), |file| file.parse(&offers.shapes()))
+}
+
+/// A file that may be a profile.
+struct File {
+    path: PathBuf,
+    text: String,
+}
+
+impl File {
+    fn parse(&self, others: &Shapes<'_>) -> Result<Profile, Vec<Problem>> {
+        let mut sheet = Sheet::new(&self.path, &self.text);
+        let profile = sheet.parse().and_then(|table| written::profile(&mut sheet, table, others));
+        match profile {
+            Some(profile) if sheet.is_clean() => Ok(profile),
+            _ => Err(sheet.into_problems()),
         }
     }
 }
 
-fn read(file: &Path) -> Result<Profile, Vec<Problem>> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        vec![Problem::new(file, "", format!("cannot be read: {error}"), "check its permissions")]
-    })?;
-    parse(file, &text)
+/// The metrics of every profile, for rules that look at another device: a later file's replace an
+/// earlier one's of the same id.
+struct Offers(BTreeMap<String, Vec<Metric>>);
+
+impl Offers {
+    fn of<'a>(files: impl IntoIterator<Item = &'a File>) -> Self {
+        let offer = |file: &File| {
+            let mut sheet = Sheet::new(&file.path, &file.text);
+            sheet.parse().and_then(|table| written::offers(&mut sheet, table))
+        };
+        Self(files.into_iter().filter_map(offer).collect())
+    }
+
+    fn shapes(&self) -> Shapes<'_> {
+        let shaped = |metric: &Metric| (metric.symbol, written::shape(metric));
+        let each = self.0.iter();
+        each.map(|(id, metrics)| (id.clone(), metrics.iter().map(shaped).collect())).collect()
+    }
 }
 
-/// One profile from the text of its file.
-pub fn parse(file: &Path, text: &str) -> Result<Profile, Vec<Problem>> {
-    let mut sheet = Sheet::new(file, text);
-    let profile = sheet.parse().and_then(|table| written::profile(&mut sheet, table));
-    match profile {
-        Some(profile) if sheet.is_clean() => Ok(profile),
-        _ => Err(sheet.into_problems()),
+fn shipped() -> Vec<File> {
+    let file = |name: Cow<'static, str>| {
+        let text = String::from_utf8_lossy(&Shipped::get(&name)?.data).into_owned();
+        Some(File { path: Path::new("devices/profiles").join(name.as_ref()), text })
+    };
+    Shipped::iter().filter_map(file).collect()
+}
+
+fn own(dir: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<File> {
+    let Some(dir) = dir else { return Vec::new() };
+    if !dir.is_dir() {
+        let cure = "create it, or leave [profiles] dir out";
+        problems.push(Problem::new(dir, "", "this folder of profiles does not exist", cure));
+        return Vec::new();
     }
+    let paths = toml_files(dir).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Vec::new()
+    });
+    let mut files = Vec::new();
+    for path in paths {
+        match fs::read_to_string(&path) {
+            Ok(text) => files.push(File { path, text }),
+            Err(error) => {
+                let what = format!("cannot be read: {error}");
+                problems.push(Problem::new(&path, "", what, "check its permissions"));
+            }
+        }
+    }
+    files
 }
 
 #[cfg(test)]

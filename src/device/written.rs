@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::{
     problem::{Sheet, Tree, nearest},
     reading::Symbol,
-    rule::{self, ByStation, Rule, Severity, Shape, Text, Written},
+    rule::{self, ByStation, Known, Rule, Severity, Shape, Shapes, Text, Written},
 };
 
 use super::{Example, Expectation, Metric, MetricKind, Profile};
@@ -64,7 +64,11 @@ struct WrittenExample {
 }
 
 /// Reads a whole profile; `None` where so much is missing that there is none.
-pub(super) fn profile<'a>(sheet: &mut Sheet<'a>, mut table: DeTable<'a>) -> Option<Profile> {
+pub(super) fn profile<'a>(
+    sheet: &mut Sheet<'a>,
+    mut table: DeTable<'a>,
+    others: &Shapes<'_>,
+) -> Option<Profile> {
     let table = &mut table;
     let id: Option<String> = required(sheet, table, "id");
     let name: Option<Text> = required(sheet, table, "name");
@@ -73,7 +77,7 @@ pub(super) fn profile<'a>(sheet: &mut Sheet<'a>, mut table: DeTable<'a>) -> Opti
     let backfill_alerts = sheet.take("", table, "backfill_alerts").unwrap_or(false);
     let silent: Option<Silent> = sheet.take("", table, "silent");
     let metrics = metrics(sheet, table);
-    let (mut rules, by_station) = rules(sheet, table, &metrics, backfill_alerts);
+    let (mut rules, by_station) = rules(sheet, table, &metrics, others, backfill_alerts);
     let simulate = sheet.take("", table, "simulate").unwrap_or_default();
     let examples = examples(sheet, table);
     leftovers(sheet, table);
@@ -192,9 +196,11 @@ fn rules<'a>(
     sheet: &mut Sheet<'a>,
     table: &mut DeTable<'a>,
     metrics: &[Metric],
+    others: &Shapes<'_>,
     backfill: bool,
 ) -> (Vec<Rule>, Vec<(Symbol, ByStation)>) {
-    let shapes: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
+    let own: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
+    let known = Known { own: &own, others };
     let mut rules: Vec<Rule> = Vec::new();
     let mut by_station = Vec::new();
     for (i, value) in sheet.list(table, "", "rules").into_iter().enumerate() {
@@ -203,7 +209,7 @@ fn rules<'a>(
         let key = if named.is_empty() { key } else { format!("{key} ({named})") };
         let Some(written) = sheet.read::<Written>(&key, value) else { continue };
         let needs = written.by_station;
-        match rule::check(written, &shapes, backfill) {
+        match rule::check(written, &known, backfill) {
             Ok(rule) if rules.iter().any(|other| other.id == rule.id) => {
                 let what = format!("{:?} is the id of another rule", rule.id);
                 sheet.note(&key, Some(span), what, "give it an id of its own");
@@ -228,7 +234,16 @@ fn name_of(value: &Tree<'_>) -> String {
     id.and_then(|id| id.get_ref().as_str()).unwrap_or_default().to_owned()
 }
 
-fn shape(metric: &Metric) -> Shape<'_> {
+/// What a profile that has mistakes elsewhere offers to the rules of others: its id, its metrics.
+pub(super) fn offers<'a>(
+    sheet: &mut Sheet<'a>,
+    mut table: DeTable<'a>,
+) -> Option<(String, Vec<Metric>)> {
+    let id = sheet.take("", &mut table, "id")?;
+    Some((id, metrics(sheet, &mut table)))
+}
+
+pub(super) fn shape(metric: &Metric) -> Shape<'_> {
     match &metric.kind {
         MetricKind::Number => Shape::Number,
         MetricKind::Counter => Shape::Counter,

@@ -4,34 +4,12 @@ use std::time::Duration;
 
 use crate::{problem::nearest, reading::Symbol};
 
-use super::{ByStation, Rule, Text, written::Written};
+use super::{ByStation, Known, Rule, Shape, Text, written::Written};
 
 /// Conditions inside conditions, at most.
 pub(super) const DEPTH_MAX: usize = 6;
 /// No rule looks further back or waits longer.
-const LONGEST: Duration = Duration::from_hours(24 * 31);
-
-/// What a metric's values are, as far as rules care.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shape<'a> {
-    Number,
-    Counter,
-    State,
-    Words(&'a [Symbol]),
-    Time,
-}
-
-impl Shape<'_> {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Number => "a number",
-            Self::Counter => "a counter",
-            Self::State => "true or false",
-            Self::Words(_) => "a word",
-            Self::Time => "a moment",
-        }
-    }
-}
+const LONGEST: Duration = Duration::from_hours(24 * 400);
 
 /// A mistake in a rule: the key inside the rule, what is wrong, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +19,13 @@ pub struct Mistake {
     pub cure: String,
 }
 
-/// The metrics that rules may name: those of their profile.
-pub type Metrics<'a> = [(Symbol, Shape<'a>)];
-
-/// Checks one rule against its profile's metrics. All mistakes come back at once.
+/// Checks one rule against its profile's metrics and those of others. All mistakes come back at once.
 pub fn check(
     written: Written,
-    metrics: &Metrics<'_>,
+    known: &Known<'_>,
     backfill: bool,
 ) -> Result<Rule, Vec<Mistake>> {
-    let mut checker = Checker { metrics, mistakes: Vec::new() };
+    let mut checker = Checker { known, mistakes: Vec::new() };
     let rule = checker.rule(written, backfill);
     match rule {
         Some(rule) if checker.mistakes.is_empty() => Ok(rule),
@@ -59,7 +34,7 @@ pub fn check(
 }
 
 pub(super) struct Checker<'a> {
-    metrics: &'a Metrics<'a>,
+    pub(super) known: &'a Known<'a>,
     mistakes: Vec<Mistake>,
 }
 
@@ -70,6 +45,7 @@ impl<'a> Checker<'a> {
         let unless = written.unless.as_ref().map(|unless| self.condition("unless", unless, 0));
         self.duration("for", written.hold);
         self.duration("clear_after", written.clear_after);
+        self.duration("repeat", written.repeat);
         if !(1..=1000).contains(&written.readings) {
             self.note("readings", "must lie between 1 and 1000", "");
         }
@@ -99,6 +75,7 @@ impl<'a> Checker<'a> {
             says: written.says,
             cure: written.cure,
             bring: written.bring,
+            repeat: written.repeat,
         })
     }
 
@@ -120,16 +97,26 @@ impl<'a> Checker<'a> {
             }
             for part in text.split('{').skip(1) {
                 match part.split_once('}') {
-                    Some((name, _)) => drop(self.metric(&key, name)),
+                    Some((name, _)) => self.placeholder(&key, name),
                     None => self.note(&key, "a { is never closed", "close it, or leave it out"),
                 }
             }
         }
     }
 
+    /// `{temp_c}`, `{people.occupancy}`, `{date.pads}`; `{reaches}` is when the forecast comes true.
+    fn placeholder(&mut self, key: &str, name: &str) {
+        match name.split_once('.') {
+            None if name == "reaches" => {}
+            Some(("date" | "record", _)) => {}
+            Some((profile, metric)) => drop(self.metric(key, Some(profile), metric)),
+            None => drop(self.metric(key, None, name)),
+        }
+    }
+
     pub(super) fn duration(&mut self, key: &str, duration: Duration) {
         if duration > LONGEST {
-            self.note(key, "is longer than 31 days", "");
+            self.note(key, "is longer than 400 days", "");
         }
     }
 
@@ -140,15 +127,6 @@ impl<'a> Checker<'a> {
             self.note(&key, "is shorter than a second", "");
         }
         self.duration(&key, within);
-    }
-
-    pub(super) fn metric(&mut self, key: &str, name: &str) -> Option<(Symbol, Shape<'a>)> {
-        let known = self.metrics.iter().find(|(metric, _)| metric.as_str() == name);
-        if known.is_none() {
-            let names = self.metrics.iter().map(|(metric, _)| metric.as_str());
-            self.unknown(key, "metric", name, names);
-        }
-        known.copied()
     }
 
     pub(super) fn unknown<'n>(

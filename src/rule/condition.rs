@@ -3,9 +3,9 @@
 use crate::reading::Symbol;
 
 use super::{
-    Condition, Silence, Summed, Wanted,
-    check::{Checker, DEPTH_MAX, Shape, join},
-    written::{AbsentFor, ChangesFaster, Is, Level, Literal, Outside, StuckFor, SumOver, When},
+    Condition, Shape, Silence, Wanted,
+    check::{Checker, DEPTH_MAX, join},
+    written::{AbsentFor, ChangesFaster, Is, Level, Literal, Outside, StuckFor, When},
 };
 
 impl Checker<'_> {
@@ -23,6 +23,12 @@ impl Checker<'_> {
             When::StuckFor(stuck) => self.stuck(&join(key, "stuck_for"), stuck),
             When::AbsentFor(absent) => self.absent(&join(key, "absent_for"), absent),
             When::SumOver(sum) => self.sum(&join(key, "sum_over"), sum, depth),
+            When::AboveUsual(usual) => self.usual(&join(key, "above_usual"), usual),
+            When::Reaches(reaches) => self.reaches(&join(key, "reaches"), reaches),
+            When::OlderThan(older) => self.older(&join(key, "older_than"), older),
+            When::ExpiresWithin(expires) => self.expires(&join(key, "expires_within"), expires),
+            When::During(during) => self.during(&join(key, "during"), during),
+            When::StationOpen(open) => Some(Condition::StationOpen(*open)),
             When::All(list) => self.several(&join(key, "all"), list, depth).map(Condition::All),
             When::Any(list) => self.several(&join(key, "any"), list, depth).map(Condition::Any),
         }
@@ -47,7 +53,7 @@ impl Checker<'_> {
             let what = format!("clear = {clear} lies above limit = {}", written.limit);
             self.note(key, what, "clear must be at or under limit");
         }
-        let metric = self.number(key, &written.metric)?;
+        let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::Above { metric, limit: written.limit, clear })
     }
 
@@ -58,7 +64,7 @@ impl Checker<'_> {
             let what = format!("clear = {clear} lies under limit = {}", written.limit);
             self.note(key, what, "clear must be at or over limit");
         }
-        let metric = self.number(key, &written.metric)?;
+        let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::Below { metric, limit: written.limit, clear })
     }
 
@@ -71,12 +77,12 @@ impl Checker<'_> {
             let what = format!("margin = {margin} leaves nothing between low and high");
             self.note(key, what, "make it smaller, not negative");
         }
-        let metric = self.number(key, &written.metric)?;
+        let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::Outside { metric, low, high, margin })
     }
 
     fn is(&mut self, key: &str, is: &Is) -> Option<Condition> {
-        let (metric, shape) = self.metric(key, &is.metric)?;
+        let (metric, shape) = self.metric(key, is.profile.as_deref(), &is.metric)?;
         let (literal, negated) = match (&is.value, &is.not) {
             (Some(value), None) => (value, false),
             (None, Some(not)) => (not, true),
@@ -118,7 +124,7 @@ impl Checker<'_> {
             let what = format!("by = {} is no change", written.by);
             self.note(key, what, "positive = up, negative = down");
         }
-        let metric = self.number(key, &written.metric)?;
+        let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::ChangesFaster { metric, by: written.by, within: written.within })
     }
 
@@ -127,7 +133,7 @@ impl Checker<'_> {
         if written.tolerance.is_nan() || written.tolerance < 0.0 {
             self.note(key, "tolerance must not be negative", "");
         }
-        let metric = self.moving(key, &written.metric)?;
+        let metric = self.moving(key, written.profile.as_deref(), &written.metric)?;
         let (within, tolerance) = (written.within, written.tolerance);
         Some(Condition::StuckFor { metric, within, tolerance })
     }
@@ -137,51 +143,26 @@ impl Checker<'_> {
             self.window(key, within);
         }
         let metric = match &absent.metric {
-            Some(name) => Some(self.metric(key, name)?.0),
+            Some(name) => Some(self.metric(key, None, name)?.0),
             None => None,
         };
         let within = absent.within.map_or(Silence::ByInterval, Silence::Fixed);
         Some(Condition::AbsentFor { metric, within })
     }
 
-    fn sum(&mut self, key: &str, sum: &SumOver, depth: usize) -> Option<Condition> {
-        self.window(key, sum.within);
-        let within = sum.within;
-        match (&sum.held, &sum.growth, &sum.times, sum.longer_than, sum.limit) {
-            (Some(held), None, None, Some(longer_than), None) => {
-                if longer_than >= within {
-                    self.note(key, "longer_than does not fit into within", "make within longer");
-                }
-                let held = self.condition(&join(key, "held"), held, depth + 1)?;
-                let what = Summed::Held(Box::new(held));
-                Some(Condition::SumOver { what, limit: longer_than.as_secs_f64(), within })
-            }
-            (None, Some(counter), None, None, Some(limit)) => {
-                let (metric, shape) = self.metric(key, counter)?;
-                self.expect(key, metric, shape, &[Shape::Counter]);
-                Some(Condition::SumOver { what: Summed::Growth(metric), limit, within })
-            }
-            (None, None, Some(state), None, Some(limit)) => {
-                let (metric, shape) = self.metric(key, state)?;
-                self.expect(key, metric, shape, &[Shape::State]);
-                Some(Condition::SumOver { what: Summed::Times(metric), limit, within })
-            }
-            _ => {
-                let what = "needs held and longer_than, or growth and limit, or times and limit";
-                self.note(key, what, "");
-                None
-            }
-        }
-    }
-
-    fn number(&mut self, key: &str, name: &str) -> Option<Symbol> {
-        let (metric, shape) = self.metric(key, name)?;
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        profile: Option<&str>,
+        name: &str,
+    ) -> Option<Symbol> {
+        let (metric, shape) = self.metric(key, profile, name)?;
         self.expect(key, metric, shape, &[Shape::Number, Shape::Counter]);
         Some(metric)
     }
 
-    fn moving(&mut self, key: &str, name: &str) -> Option<Symbol> {
-        let (metric, shape) = self.metric(key, name)?;
+    fn moving(&mut self, key: &str, profile: Option<&str>, name: &str) -> Option<Symbol> {
+        let (metric, shape) = self.metric(key, profile, name)?;
         self.expect(key, metric, shape, &[Shape::Number, Shape::Counter, Shape::Time]);
         Some(metric)
     }

@@ -4,10 +4,14 @@
 
 mod check;
 mod condition;
+mod known;
 mod overrides;
+mod sums;
+mod times;
 mod written;
 
-pub use check::{Metrics, Mistake, Shape, check};
+pub use check::{Mistake, check};
+pub use known::{Known, Metrics, RECORDS, Shape, Shapes};
 pub use overrides::Override;
 pub use written::Written;
 
@@ -90,9 +94,16 @@ pub struct Rule {
     pub cure: Text,
     /// What to bring, as words of the crew's list.
     pub bring: Vec<String>,
+    /// While it fires and nobody has acknowledged it, people are told again this often; zero = never.
+    pub repeat: Duration,
 }
 
-/// When a rule holds. Metrics are those of the rule's own device.
+/// When a rule holds.
+///
+/// A metric's symbol is its name where it is the rule's own device's. With a dot before it stands
+/// where it comes from: `people.occupancy` is of any device of that profile in the same station,
+/// `device.boots_total` what was observed of the device itself, `record.cleaned` when the last
+/// maintenance record of that kind was made, `date.pads` a date of the registry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// Bad above `limit`, good at or under `clear` (`clear` ≤ `limit`).
@@ -136,13 +147,54 @@ pub enum Condition {
         metric: Option<Symbol>,
         within: Silence,
     },
-    /// Bad when the time `of` held (or, with `metric` alone, the growth of a counter) adds up to
-    /// more than `limit` within `within`.
+    /// Bad when `what` adds up to more than `limit` within the span.
     SumOver {
         what: Summed,
         limit: f64,
         within: Duration,
     },
+    /// Bad when a counter grew by more than `limit` since the last maintenance record of a kind (a
+    /// moment, see above); before the first record, since it was first heard of.
+    GrownSince {
+        metric: Symbol,
+        limit: f64,
+        record: Symbol,
+    },
+    /// Bad when a counter grew by more than `least` within `within`, and by more than `times` what
+    /// it usually grows in such a span: its mean over the last 7 days, and not before it was
+    /// watched for one.
+    AboveUsual {
+        metric: Symbol,
+        times: f64,
+        within: Duration,
+        least: f64,
+    },
+    /// Bad when the metric, going on as it did over the last `over`, comes to `value` within
+    /// `within`. Good when it would not come to it within twice that.
+    Reaches {
+        metric: Symbol,
+        value: f64,
+        within: Duration,
+        over: Duration,
+    },
+    /// Bad when the moment that the metric names is `than` ago. A record that was never made counts
+    /// from when the device was first heard of.
+    OlderThan {
+        metric: Symbol,
+        than: Duration,
+    },
+    /// Bad when the date of the registry is at most `within` away, or past.
+    ExpiresWithin {
+        date: Symbol,
+        within: Duration,
+    },
+    /// Bad from `from` to `to`, minutes of the local day; past midnight where `to` is not later.
+    During {
+        from: u16,
+        to: u16,
+    },
+    /// Bad while the station is open by its hours (`true`), or closed (`false`).
+    StationOpen(bool),
     All(Vec<Condition>),
     Any(Vec<Condition>),
 }
@@ -173,8 +225,12 @@ pub enum Summed {
     Held(Box<Condition>),
     /// Growth of a counter (a fall is a restart from zero, never a negative growth).
     Growth(Symbol),
+    /// Growth of the first counter as a share of the second's.
+    Share(Symbol, Symbol),
     /// Number of times the state became true.
     Times(Symbol),
+    /// Number of times another rule of the device fired.
+    Fired(Symbol),
 }
 
 /// The rule that every type of device has: it has not been heard of for too long.
@@ -198,6 +254,7 @@ pub fn silent(device: &Text, severity: Severity) -> Option<Rule> {
             zh: "检查设备电源和网络；仍无数据请报修。".to_owned(),
         },
         bring: Vec::new(),
+        repeat: Duration::ZERO,
     })
 }
 

@@ -22,6 +22,10 @@ pub struct Override {
     pub within: Option<Duration>,
     #[serde(with = "humantime_serde")]
     pub longer_than: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub than: Option<Duration>,
+    pub times: Option<f64>,
+    pub value: Option<f64>,
     #[serde(rename = "for", with = "humantime_serde")]
     pub hold: Option<Duration>,
     pub readings: Option<u32>,
@@ -45,6 +49,9 @@ impl Override {
             by: inner.by.or(self.by),
             within: inner.within.or(self.within),
             longer_than: inner.longer_than.or(self.longer_than),
+            than: inner.than.or(self.than),
+            times: inner.times.or(self.times),
+            value: inner.value.or(self.value),
             hold: inner.hold.or(self.hold),
             readings: inner.readings.or(self.readings),
             clear_after: inner.clear_after.or(self.clear_after),
@@ -72,6 +79,9 @@ impl Override {
             ("by", self.by.is_some(), 0),
             ("within", self.within.is_some(), 0),
             ("longer_than", self.longer_than.is_some(), 0),
+            ("than", self.than.is_some(), 0),
+            ("times", self.times.is_some(), 0),
+            ("value", self.value.is_some(), 0),
         ];
         let mut crossed = None;
         when.each_mut(&mut |condition| {
@@ -129,7 +139,33 @@ impl Override {
                 *within = self.within.unwrap_or(*within);
                 &["limit", "within"]
             }
-            Condition::Is { .. } | Condition::All(_) | Condition::Any(_) => &[],
+            Condition::GrownSince { limit, .. } => {
+                *limit = self.limit.unwrap_or(*limit);
+                &["limit"]
+            }
+            Condition::AboveUsual { times, within, .. } => {
+                *times = self.times.unwrap_or(*times);
+                *within = self.within.unwrap_or(*within);
+                &["times", "within"]
+            }
+            Condition::Reaches { value, within, .. } => {
+                *value = self.value.unwrap_or(*value);
+                *within = self.within.unwrap_or(*within);
+                &["value", "within"]
+            }
+            Condition::OlderThan { than, .. } => {
+                *than = self.than.unwrap_or(*than);
+                &["than"]
+            }
+            Condition::ExpiresWithin { within, .. } => {
+                *within = self.within.unwrap_or(*within);
+                &["within"]
+            }
+            Condition::Is { .. }
+            | Condition::During { .. }
+            | Condition::StationOpen(_)
+            | Condition::All(_)
+            | Condition::Any(_) => &[],
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Written {
     pub cure: Text,
     #[serde(default)]
     pub bring: Vec<String>,
+    #[serde(default, with = "humantime_serde")]
+    pub repeat: Duration,
 }
 
 fn one() -> u32 {
@@ -50,6 +52,12 @@ pub enum When {
     StuckFor(StuckFor),
     AbsentFor(AbsentFor),
     SumOver(SumOver),
+    AboveUsual(AboveUsual),
+    Reaches(Reaches),
+    OlderThan(OlderThan),
+    ExpiresWithin(ExpiresWithin),
+    During(During),
+    StationOpen(bool),
     All(Vec<When>),
     Any(Vec<When>),
 }
@@ -58,6 +66,8 @@ pub enum When {
 #[serde(deny_unknown_fields)]
 pub struct Level {
     pub metric: String,
+    /// Left out: the device's own metric.
+    pub profile: Option<String>,
     pub limit: f64,
     /// Left out: as `limit`.
     pub clear: Option<f64>,
@@ -67,6 +77,7 @@ pub struct Level {
 #[serde(deny_unknown_fields)]
 pub struct Outside {
     pub metric: String,
+    pub profile: Option<String>,
     pub low: f64,
     pub high: f64,
     #[serde(default)]
@@ -78,6 +89,7 @@ pub struct Outside {
 #[serde(deny_unknown_fields)]
 pub struct Is {
     pub metric: String,
+    pub profile: Option<String>,
     pub value: Option<Literal>,
     pub not: Option<Literal>,
 }
@@ -86,6 +98,7 @@ pub struct Is {
 #[serde(deny_unknown_fields)]
 pub struct ChangesFaster {
     pub metric: String,
+    pub profile: Option<String>,
     pub by: f64,
     #[serde(with = "humantime_serde")]
     pub within: Duration,
@@ -95,6 +108,7 @@ pub struct ChangesFaster {
 #[serde(deny_unknown_fields)]
 pub struct StuckFor {
     pub metric: String,
+    pub profile: Option<String>,
     #[serde(with = "humantime_serde")]
     pub within: Duration,
     #[serde(default)]
@@ -110,7 +124,7 @@ pub struct AbsentFor {
     pub within: Option<Duration>,
 }
 
-/// Exactly one of `held` (with `longer_than`), `growth` and `times` (with `limit`).
+/// Exactly one of `held` (with `longer_than`), `growth`, `times` and `fired` (with `limit`).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SumOver {
@@ -119,9 +133,67 @@ pub struct SumOver {
     pub longer_than: Option<Duration>,
     pub growth: Option<String>,
     pub times: Option<String>,
+    /// A rule of the same profile.
+    pub fired: Option<String>,
+    /// Of the metric of `growth` or `times`.
+    pub profile: Option<String>,
+    /// With `growth`: `limit` is a share of the growth of this counter.
+    pub share_of: Option<String>,
     pub limit: Option<f64>,
+    /// Exactly one of `within` and `since`: a span, or a maintenance record.
+    #[serde(default, with = "humantime_serde")]
+    pub within: Option<Duration>,
+    pub since: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AboveUsual {
+    pub growth: String,
+    pub profile: Option<String>,
+    pub times: f64,
     #[serde(with = "humantime_serde")]
     pub within: Duration,
+    /// Growth under this is never unusual.
+    pub least: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reaches {
+    pub metric: String,
+    pub profile: Option<String>,
+    pub value: f64,
+    #[serde(with = "humantime_serde")]
+    pub within: Duration,
+    #[serde(with = "humantime_serde")]
+    pub over: Duration,
+}
+
+/// Exactly one of `metric` (a moment) and `record` (the last one of that kind).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OlderThan {
+    pub metric: Option<String>,
+    pub record: Option<String>,
+    #[serde(with = "humantime_serde")]
+    pub than: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpiresWithin {
+    pub date: String,
+    #[serde(with = "humantime_serde")]
+    pub within: Duration,
+}
+
+/// Local time of day, as `22:00`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct During {
+    pub from: String,
+    pub to: String,
 }
 
 /// What `is` compares with, as it stands in the file.
