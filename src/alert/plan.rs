@@ -84,6 +84,9 @@ pub(crate) enum Kept {
     Times { cell: usize },
 }
 
+/// What is not judged yet: it neither holds nor is good.
+const NEVER: Test = Test::Any(Vec::new());
+
 impl Plan {
     /// Rules beyond [`MOST`] are left out; loading refuses such a profile long before.
     pub(crate) fn new(rules: &Arc<[Rule]>) -> Self {
@@ -153,10 +156,17 @@ impl Plan {
                 let kept = Kept::Still { cell: self.watch(metric), tolerance };
                 Test::Stuck { window: self.remember(condition, kept, within) }
             }
-            Condition::SumOver { ref what, limit, within } => {
-                let kept = self.summed(what);
-                Test::Sum { window: self.remember(condition, kept, within), limit }
-            }
+            Condition::SumOver { ref what, limit, within } => match self.summed(what) {
+                Some(kept) => Test::Sum { window: self.remember(condition, kept, within), limit },
+                None => NEVER,
+            },
+            Condition::GrownSince { .. }
+            | Condition::AboveUsual { .. }
+            | Condition::Reaches { .. }
+            | Condition::OlderThan { .. }
+            | Condition::ExpiresWithin { .. }
+            | Condition::During { .. }
+            | Condition::StationOpen(_) => NEVER,
             Condition::All(ref parts) => Test::All(self.ready_each(parts)),
             Condition::Any(ref parts) => Test::Any(self.ready_each(parts)),
         }
@@ -166,12 +176,13 @@ impl Plan {
         parts.iter().map(|part| self.ready(part)).collect()
     }
 
-    fn summed(&mut self, what: &Summed) -> Kept {
-        match what {
+    fn summed(&mut self, what: &Summed) -> Option<Kept> {
+        Some(match what {
             Summed::Held(condition) => Kept::Held(self.ready(condition)),
             Summed::Growth(metric) => Kept::Growth { cell: self.watch(*metric) },
             Summed::Times(metric) => Kept::Times { cell: self.watch(*metric) },
-        }
+            Summed::Share(..) | Summed::Fired(_) => return None,
+        })
     }
 
     fn watch(&mut self, symbol: Symbol) -> usize {

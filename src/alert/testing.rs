@@ -37,6 +37,7 @@ pub(crate) fn rule(id: &str, when: Condition) -> Rule {
         says: text("Fridge at {t} °C", "冰箱温度 {t} °C"),
         cure: text("Look at it.", "查看。"),
         bring: vec!["thermometer".into()],
+        repeat: Duration::ZERO,
     }
 }
 

@@ -11,7 +11,8 @@ use rust_embed::RustEmbed;
 
 use crate::{
     problem::{Problem, Sheet, toml_files},
-    rule::Shapes,
+    reading::Symbol,
+    rule::{Shape, Shapes},
 };
 
 use super::{Catalog, Metric, Profile, written};
@@ -102,10 +103,13 @@ impl Offers {
     }
 
     fn shapes(&self) -> Shapes<'_> {
-        let shaped = |metric: &Metric| (metric.symbol, written::shape(metric));
         let each = self.0.iter();
         each.map(|(id, metrics)| (id.clone(), metrics.iter().map(shaped).collect())).collect()
     }
+}
+
+fn shaped(metric: &Metric) -> (Symbol, Shape<'_>) {
+    (metric.symbol, written::shape(metric))
 }
 
 fn shipped() -> Vec<File> {

@@ -20,11 +20,7 @@ pub struct Mistake {
 }
 
 /// Checks one rule against its profile's metrics and those of others. All mistakes come back at once.
-pub fn check(
-    written: Written,
-    known: &Known<'_>,
-    backfill: bool,
-) -> Result<Rule, Vec<Mistake>> {
+pub fn check(written: Written, known: &Known<'_>, backfill: bool) -> Result<Rule, Vec<Mistake>> {
     let mut checker = Checker { known, mistakes: Vec::new() };
     let rule = checker.rule(written, backfill);
     match rule {
@@ -38,7 +34,7 @@ pub(super) struct Checker<'a> {
     mistakes: Vec<Mistake>,
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     fn rule(&mut self, written: Written, backfill: bool) -> Option<Rule> {
         let id = self.id(&written.id);
         let when = self.condition("when", &written.when, 0);
@@ -109,8 +105,12 @@ impl<'a> Checker<'a> {
         match name.split_once('.') {
             None if name == "reaches" => {}
             Some(("date" | "record", _)) => {}
-            Some((profile, metric)) => drop(self.metric(key, Some(profile), metric)),
-            None => drop(self.metric(key, None, name)),
+            Some((profile, metric)) => {
+                self.metric(key, Some(profile), metric);
+            }
+            None => {
+                self.metric(key, None, name);
+            }
         }
     }
 

@@ -121,7 +121,7 @@ impl Override {
                 *within = self.within.unwrap_or(*within);
                 &["by", "within"]
             }
-            Condition::StuckFor { within, .. } => {
+            Condition::StuckFor { within, .. } | Condition::ExpiresWithin { within, .. } => {
                 *within = self.within.unwrap_or(*within);
                 &["within"]
             }
@@ -156,10 +156,6 @@ impl Override {
             Condition::OlderThan { than, .. } => {
                 *than = self.than.unwrap_or(*than);
                 &["than"]
-            }
-            Condition::ExpiresWithin { within, .. } => {
-                *within = self.within.unwrap_or(*within);
-                &["within"]
             }
             Condition::Is { .. }
             | Condition::During { .. }

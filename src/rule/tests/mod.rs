@@ -1,3 +1,7 @@
+//! Rules as people write them: what is read, and which mistakes are named.
+
+mod overrides;
+
 use super::*;
 
 /// Checks a rule whose `when` and more are given, against a few metrics.
@@ -9,14 +13,18 @@ fn check_text(toml: &str) -> Result<Rule, Vec<String>> {
         toml::from_str(&text).map_err(|error| vec![error.message().to_owned()])?;
     let symbol = |name| Symbol::intern(name).unwrap();
     let words = [symbol("scheduled"), symbol("locked")];
-    let metrics = [
+    let own = [
         (symbol("temp_c"), Shape::Number),
         (symbol("in_total"), Shape::Counter),
+        (symbol("out_total"), Shape::Counter),
         (symbol("open"), Shape::State),
         (symbol("mode"), Shape::Words(&words)),
         (symbol("selftest_at"), Shape::Time),
     ];
-    check(written, &metrics, false).map_err(|mistakes| {
+    let people = vec![(symbol("occupancy"), Shape::Number), (symbol("presence"), Shape::State)];
+    let others = Shapes::from([("people".to_owned(), people)]);
+    let known = Known { own: &own, others: &others };
+    check(written, &known, false).map_err(|mistakes| {
         let show = |m: Mistake| format!("{}: {} ({})", m.key, m.what, m.cure);
         mistakes.into_iter().map(show).collect()
     })
@@ -86,6 +94,85 @@ fn every_kind_of_condition_is_read() {
 }
 
 #[test]
+fn conditions_on_shares_records_times_and_others_are_read() {
+    let symbol = |name| Symbol::intern(name).unwrap();
+    let minutes = Duration::from_mins;
+    for (when, expected) in [
+        (
+            "sum_over = { growth = \"in_total\", share_of = \"out_total\", limit = 0.1, within = \
+             \"1h\" }",
+            Condition::SumOver {
+                what: Summed::Share(symbol("in_total"), symbol("out_total")),
+                limit: 0.1,
+                within: minutes(60),
+            },
+        ),
+        (
+            "sum_over = { fired = \"forced\", limit = 2, within = \"24h\" }",
+            Condition::SumOver {
+                what: Summed::Fired(symbol("forced")),
+                limit: 2.0,
+                within: minutes(24 * 60),
+            },
+        ),
+        (
+            "sum_over = { growth = \"in_total\", since = \"replaced_filter\", limit = 2000 }",
+            Condition::GrownSince {
+                metric: symbol("in_total"),
+                limit: 2000.0,
+                record: symbol("record.replaced_filter"),
+            },
+        ),
+        (
+            "above_usual = { growth = \"in_total\", times = 10, within = \"1h\", least = 5 }",
+            Condition::AboveUsual {
+                metric: symbol("in_total"),
+                times: 10.0,
+                within: minutes(60),
+                least: 5.0,
+            },
+        ),
+        (
+            "reaches = { metric = \"temp_c\", value = 8, within = \"4h\", over = \"15m\" }",
+            Condition::Reaches {
+                metric: symbol("temp_c"),
+                value: 8.0,
+                within: minutes(240),
+                over: minutes(15),
+            },
+        ),
+        (
+            "older_than = { metric = \"selftest_at\", than = \"26h\" }",
+            Condition::OlderThan { metric: symbol("selftest_at"), than: minutes(26 * 60) },
+        ),
+        (
+            "older_than = { record = \"cleaned\", than = \"30days\" }",
+            Condition::OlderThan { metric: symbol("record.cleaned"), than: minutes(30 * 24 * 60) },
+        ),
+        (
+            "expires_within = { date = \"pads\", within = \"90days\" }",
+            Condition::ExpiresWithin { date: symbol("date.pads"), within: minutes(90 * 24 * 60) },
+        ),
+        (
+            "during = { from = \"22:00\", to = \"06:00\" }",
+            Condition::During { from: 22 * 60, to: 6 * 60 },
+        ),
+        ("station_open = false", Condition::StationOpen(false)),
+        (
+            "above = { profile = \"people\", metric = \"occupancy\", limit = 0 }",
+            Condition::Above { metric: symbol("people.occupancy"), limit: 0.0, clear: 0.0 },
+        ),
+        (
+            "is = { profile = \"device\", metric = \"implausible\", value = true }",
+            Condition::Is { metric: symbol("device.implausible"), value: Wanted::State(true) },
+        ),
+    ] {
+        let rule = check_text(&format!("when = {{ {when} }}"));
+        assert_eq!(rule.map(|rule| rule.when), Ok(expected), "{when}");
+    }
+}
+
+#[test]
 fn every_mistake_is_named_with_its_cure() {
     let fine = "when = { is = { metric = \"open\", value = true } }\n";
     let in_when = |when: &str| format!("when = {{ {when} }}");
@@ -132,8 +219,8 @@ fn every_mistake_is_named_with_its_cure() {
             "when.changes_faster: by = 0 is no change (positive = up, negative = down)",
         ),
         (
-            in_when("stuck_for = { metric = \"temp_c\", within = \"40days\" }"),
-            "when.stuck_for.within: is longer than 31 days ()",
+            in_when("stuck_for = { metric = \"temp_c\", within = \"500days\" }"),
+            "when.stuck_for.within: is longer than 400 days ()",
         ),
         (
             in_when("absent_for = { within = \"0s\" }"),
@@ -145,10 +232,10 @@ fn every_mistake_is_named_with_its_cure() {
         ),
         (
             in_when("sum_over = { times = \"open\", within = \"1h\" }"),
-            "when.sum_over: needs held and longer_than, or growth and limit, or times and limit ()",
+            "when.sum_over: needs held and longer_than, or limit and one of growth, times and fired ()",
         ),
         (in_when("all = []"), "when.all: is empty (name at least one condition)"),
-        (format!("{fine}for = \"90days\""), "for: is longer than 31 days ()"),
+        (format!("{fine}for = \"500days\""), "for: is longer than 400 days ()"),
         (format!("{fine}readings = 0"), "readings: must lie between 1 and 1000 ()"),
         (
             format!("{fine}says = {{ en = \"{{temp}}\", zh = \"b\" }}"),
@@ -173,47 +260,83 @@ fn every_mistake_is_named_with_its_cure() {
 }
 
 #[test]
+fn mistakes_about_records_times_and_others_are_named_too() {
+    let in_when = |when: &str| format!("when = {{ {when} }}");
+    for (toml, expected) in [
+        (
+            in_when("sum_over = { growth = \"in_total\", limit = 1 }"),
+            "when.sum_over: needs within, or since (write within = \"1h\")",
+        ),
+        (
+            in_when(
+                "sum_over = { growth = \"in_total\", limit = 1, within = \"1h\", since = \
+                 \"cleaned\" }",
+            ),
+            "when.sum_over: since goes with growth and limit alone ()",
+        ),
+        (
+            in_when("sum_over = { growth = \"in_total\", limit = 1, since = \"cleand\" }"),
+            "when.sum_over: unknown record \"cleand\" (did you mean \"cleaned\"?)",
+        ),
+        (
+            in_when(
+                "above_usual = { growth = \"in_total\", times = 1, within = \"1h\", least = 5 }",
+            ),
+            "when.above_usual: times = 1, least = 5 make no sense (times must be over 1, least not \
+             negative)",
+        ),
+        (
+            in_when(
+                "above_usual = { growth = \"in_total\", times = 9, within = \"25h\", least = 5 }",
+            ),
+            "when.above_usual: within is longer than a day (what is usual is a week's mean)",
+        ),
+        (
+            in_when("reaches = { metric = \"open\", value = 8, within = \"4h\", over = \"1m\" }"),
+            "when.reaches: open is true or false, not a number or a counter ()",
+        ),
+        (
+            in_when("older_than = { metric = \"temp_c\", than = \"1h\" }"),
+            "when.older_than: temp_c is a number, not a moment ()",
+        ),
+        (
+            in_when("older_than = { than = \"1h\" }"),
+            "when.older_than: needs either metric or record ()",
+        ),
+        (
+            in_when("expires_within = { date = \"pads\", within = \"500days\" }"),
+            "when.expires_within.within: is longer than 400 days ()",
+        ),
+        (
+            in_when("during = { from = \"22:00\", to = \"24:00\" }"),
+            "when.during.to: \"24:00\" is no time of day (write it as \"22:00\")",
+        ),
+        (
+            in_when("during = { from = \"22:00\", to = \"22:00\" }"),
+            "when.during: from and to are the same ()",
+        ),
+        (
+            in_when("above = { profile = \"peple\", metric = \"occupancy\", limit = 0 }"),
+            "when.above: unknown profile \"peple\" (did you mean \"people\"?)",
+        ),
+        (
+            in_when("above = { profile = \"people\", metric = \"ocupancy\", limit = 0 }"),
+            "when.above: unknown metric \"ocupancy\" (did you mean \"occupancy\"?)",
+        ),
+        (
+            in_when("is = { profile = \"device\", metric = \"implausable\", value = true }"),
+            "when.is: unknown metric \"implausable\" (did you mean \"implausible\"?)",
+        ),
+    ] {
+        assert_eq!(check_text(&toml), Err(vec![expected.to_owned()]), "{toml}");
+    }
+}
+
+#[test]
 fn several_mistakes_of_one_rule_come_together() {
     let found = check_text(
         "when = { above = { metric = \"no\", limit = 1, clear = 2 } }\nreadings = 0\n\
          unless = { is = { metric = \"nor\", value = true } }",
     );
     assert_eq!(found.unwrap_err().len(), 4);
-}
-
-fn changed(when: &str, change: &str) -> Result<Option<Rule>, String> {
-    let mut rule = check_text(&format!("when = {{ {when} }}")).unwrap();
-    let change: Override = toml::from_str(change).unwrap();
-    change.apply(&mut rule).map(|enabled| enabled.then_some(rule))
-}
-
-#[test]
-fn overrides_change_numbers_and_nothing_else() {
-    let warm = "above = { metric = \"temp_c\", limit = 8, clear = 7 }";
-    let temp_c = Symbol::intern("temp_c").unwrap();
-    for (change, limit, clear) in [
-        ("limit = 10", 10.0, 9.0),
-        ("limit = 10\nclear = 5", 10.0, 5.0),
-        ("for = \"1h\"", 8.0, 7.0),
-    ] {
-        let rule = changed(warm, change).unwrap().unwrap();
-        assert_eq!(rule.when, Condition::Above { metric: temp_c, limit, clear }, "{change}");
-    }
-    assert_eq!(changed(warm, "enabled = false"), Ok(None));
-    let rule = changed(warm, "for = \"1h\"\nseverity = \"critical\"").unwrap().unwrap();
-    assert_eq!((rule.hold, rule.severity), (Duration::from_hours(1), Severity::Critical));
-
-    let twice = format!("any = [ {{ {warm} }}, {{ {warm} }} ]");
-    for (when, change, error) in [
-        (warm, "low = 1", "this rule has no low to change"),
-        (warm, "clear = 9", "clear = 9 lies above limit = 8"),
-        (twice.as_str(), "limit = 1", "this rule has more than one limit"),
-        (
-            "is = { metric = \"open\", value = true }",
-            "limit = 1",
-            "this rule has no limit to change",
-        ),
-    ] {
-        assert_eq!(changed(when, change), Err(error.to_owned()), "{change}");
-    }
 }
