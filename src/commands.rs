@@ -19,7 +19,7 @@ use waystation::{
     daemon,
     problem::Problem,
     reading::Timestamp,
-    simulate,
+    rehearse, simulate,
     store::embedded,
     telemetry::logs,
 };
@@ -32,6 +32,15 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         LogFormat::Json => logs::Format::Json,
     };
     match cli.command {
+        Command::TestProfiles { dir } => return Ok(test_profiles(dir.as_deref())),
+        Command::NewProfile { name, dir } => {
+            let path = rehearse::write_skeleton(&dir, &name)?;
+            say(&format!(
+                "wrote {}; try it: waystation test-profiles {}",
+                path.display(),
+                dir.display()
+            ));
+        }
         Command::Check => return Ok(check_files(&cli.config)),
         Command::Run => {
             logs::start(log, LevelFilter::INFO);
@@ -61,6 +70,21 @@ fn check_files(config: &Path) -> ExitCode {
                 loaded.catalog.iter().count()
             ));
             ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            for problem in &problems {
+                say(&problem.to_string());
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test_profiles(dir: Option<&Path>) -> ExitCode {
+    match rehearse::rehearse_files(dir) {
+        Ok(report) => {
+            say(&report.to_string());
+            if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(problems) => {
             for problem in &problems {

@@ -17,6 +17,7 @@ pub mod store;
 pub mod notify;
 pub mod telemetry;
 pub mod alert;
+pub mod rehearse;
 pub mod stages;
 pub mod simulate;
 pub mod check;

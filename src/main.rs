@@ -39,6 +39,21 @@ enum Command {
     Simulate(Simulate),
     /// Print what the embedded store holds, as CSV or JSON lines.
     Export(Export),
+    /// Try the examples and timelines of the shipped profiles, or of a folder's.
+    TestProfiles {
+        /// A folder of profiles of one's own.
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Write a commented profile to begin with.
+    NewProfile {
+        /// The new type of device: `kettle`.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The folder to write it to.
+        #[arg(long, default_value = "profiles", value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Run the daemon with simulated stations, without a broker; Ctrl-C ends all of it.
     Demo(Demo),
 }

@@ -74,6 +74,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulate", &["reading", "clock", "registry", "device"]),
+    (
+        "rehearse",
+        &["reading", "rule", "device", "registry", "decode", "journal", "alert", "problem"],
+    ),
     ("stages", &[]),
 ];
 

@@ -65,12 +65,8 @@ pub(crate) fn town_without(rules: &[Rule], devices: u32, gone: &[u32]) -> Arc<Re
         name: Text::default(),
         facility: "cold_food".into(),
         reports_every: MINUTE,
-        metrics: Vec::new(),
         rules: rules.to_vec(),
-        simulate: toml::Table::new(),
-        examples: Vec::new(),
-        backfill_alerts: false,
-        by_station: Vec::new(),
+        ..Profile::default()
     });
     let rules: Arc<[Rule]> = rules.into();
     let device = |slot| Device {

@@ -12,10 +12,14 @@ use rust_embed::RustEmbed;
 use crate::{
     problem::{Problem, Sheet, toml_files},
     reading::Symbol,
-    rule::{Shape, Shapes},
+    rule::{Known, Shape, Shapes},
 };
 
-use super::{Catalog, Metric, Profile, written};
+use super::{
+    Catalog, Metric, Profile,
+    every::{self, Every},
+    written,
+};
 
 #[derive(RustEmbed)]
 #[folder = "devices/profiles"]
@@ -34,18 +38,23 @@ pub fn load(dir: Option<&Path>) -> Result<Catalog, Vec<Problem>> {
 pub(crate) fn load_what_is_right(dir: Option<&Path>) -> (Catalog, Vec<Problem>) {
     let mut catalog = Catalog::default();
     let mut problems = Vec::new();
-    let (shipped, own) = (shipped(), own(dir, &mut problems));
+    let (mut shipped, mut own) = (shipped(), own(dir, &mut problems));
+    let every_file = take_every(&mut own).or(take_every(&mut shipped)).unwrap_or_default();
     let offers = Offers::of(shipped.iter().chain(&own));
     let others = offers.shapes();
+    let all: Vec<_> = others.values().flatten().copied().collect();
+    let known = Known { own: &all, others: &others };
+    let mut sheet = Sheet::new(&every_file.path, &every_file.text);
+    let every = Every::read(&mut sheet, &known);
     for file in &shipped {
-        match file.parse(&others) {
+        match file.parse(&others, &every) {
             Ok(profile) => catalog.insert(profile),
             Err(found) => problems.extend(found),
         }
     }
     let mut seen: Vec<(String, &Path)> = Vec::new();
     for file in &own {
-        match file.parse(&others) {
+        match file.parse(&others, &every) {
             Ok(profile) => {
                 if let Some((_, first)) = seen.iter().find(|(id, _)| *id == profile.id) {
                     let what = format!("{} has the profile {:?} too", first.display(), profile.id);
@@ -61,27 +70,56 @@ pub(crate) fn load_what_is_right(dir: Option<&Path>) -> (Catalog, Vec<Problem>) 
             }
         }
     }
+    let timelines = every.timelines(&mut sheet, &catalog, &known);
+    catalog.share(timelines);
+    problems.extend(sheet.into_problems());
     (catalog, problems)
 }
 
 /// One profile from the text of its file; its rules may look at the shipped ones.
 pub fn parse(file: &Path, text: &str) -> Result<Profile, Vec<Problem>> {
     let mut files = shipped();
+    let every_file = take_every(&mut files).unwrap_or_default();
     files.push(File { path: file.to_owned(), text: text.to_owned() });
     let offers = Offers::of(&files);
-    files.last().map_or(Err(Vec::new()), |file| file.parse(&offers.shapes()))
+    let others = offers.shapes();
+    let known = Known { own: &[], others: &others };
+    let every = Every::read(&mut Sheet::new(&every_file.path, &every_file.text), &known);
+    files.last().map_or(Err(Vec::new()), |file| file.parse(&others, &every))
+}
+
+/// The ids of the profiles in a folder, by their files' names.
+pub fn ids_in(dir: &Path) -> Result<Vec<String>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut files = own(Some(dir), &mut problems);
+    take_every(&mut files);
+    let offers = Offers::of(&files);
+    if problems.is_empty() { Ok(offers.0.into_keys().collect()) } else { Err(problems) }
+}
+
+/// Whether a folder has rules of its own for every profile.
+pub fn shares_rules(dir: &Path) -> bool {
+    dir.join(every::FILE).is_file()
+}
+
+/// The file with the rules that every profile has is no profile.
+fn take_every(files: &mut Vec<File>) -> Option<File> {
+    let place = files.iter().position(|file| file.path.ends_with(every::FILE))?;
+    Some(files.remove(place))
 }
 
 /// A file that may be a profile.
+#[derive(Default)]
 struct File {
     path: PathBuf,
     text: String,
 }
 
 impl File {
-    fn parse(&self, others: &Shapes<'_>) -> Result<Profile, Vec<Problem>> {
+    fn parse(&self, others: &Shapes<'_>, every: &Every) -> Result<Profile, Vec<Problem>> {
         let mut sheet = Sheet::new(&self.path, &self.text);
-        let profile = sheet.parse().and_then(|table| written::profile(&mut sheet, table, others));
+        let table = sheet.parse();
+        let profile = table.and_then(|table| written::profile(&mut sheet, table, others, every));
         match profile {
             Some(profile) if sheet.is_clean() => Ok(profile),
             _ => Err(sheet.into_problems()),

@@ -1,12 +1,15 @@
 //! Types of devices: profiles as files, and the catalog of all that were loaded.
 
+mod every;
 mod load;
 mod profile;
+mod timeline;
 mod written;
 
 pub(crate) use load::load_what_is_right;
-pub use load::{load, parse};
+pub use load::{ids_in, load, parse, shares_rules};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
+pub use timeline::{Expected, Facts, How, Moment, Play, Said, Timeline, Turn, What};
 
 use std::{collections::HashMap, ffi::OsStr, sync::Arc};
 
@@ -16,12 +19,14 @@ pub struct Catalog {
     profiles: HashMap<String, Arc<Profile>>,
     /// Names of files that could not be read: who refers to them is not to blame.
     broken: Vec<String>,
+    /// Those of the rules that every profile has.
+    shared: Vec<Timeline>,
 }
 
 impl Catalog {
     pub fn from_profiles(profiles: impl IntoIterator<Item = Profile>) -> Self {
         let named = profiles.into_iter().map(|profile| (profile.id.clone(), Arc::new(profile)));
-        Self { profiles: named.collect(), broken: Vec::new() }
+        Self { profiles: named.collect(), ..Self::default() }
     }
 
     pub fn get(&self, id: &str) -> Option<&Arc<Profile>> {
@@ -39,6 +44,15 @@ impl Catalog {
 
     pub(crate) fn is_broken(&self, id: &str) -> bool {
         self.broken.iter().any(|broken| broken == id)
+    }
+
+    /// The timelines of the rules that every profile has.
+    pub fn shared(&self) -> &[Timeline] {
+        &self.shared
+    }
+
+    pub(crate) fn share(&mut self, timelines: Vec<Timeline>) {
+        self.shared = timelines;
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Profile>> {

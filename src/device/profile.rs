@@ -7,8 +7,10 @@ use crate::{
     rule::{ByStation, Rule, Text},
 };
 
+use super::Timeline;
+
 /// A type of device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Profile {
     /// `fridge`; also the measurement in InfluxDB.
     pub id: String,
@@ -21,10 +23,16 @@ pub struct Profile {
     /// How it behaves when simulated; `simulate` gives it its meaning.
     pub simulate: toml::Table,
     pub examples: Vec<Example>,
+    /// What a device says over time, and which alerts must come of it.
+    pub timelines: Vec<Timeline>,
     /// Late readings count for alerts (cold chain, AED).
     pub backfill_alerts: bool,
     /// Rules that a device has only with facts of its station filled in, and which facts.
     pub by_station: Vec<(Symbol, ByStation)>,
+    /// Rules that a device has only where its stations file says `enabled = true`.
+    pub off: Vec<Symbol>,
+    /// Those of `rules` that are every profile's.
+    pub shared: Vec<Symbol>,
 }
 
 /// One metric a profile knows.

@@ -11,9 +11,13 @@ use crate::{
     rule::{self, ByStation, Known, Rule, Severity, Shape, Shapes, Text, Written},
 };
 
-use super::{Example, Expectation, Metric, MetricKind, Profile};
+use super::{
+    Example, Expectation, Metric, MetricKind, Profile, Timeline,
+    every::Every,
+    timeline::{self, Names},
+};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "id",
     "name",
     "facility",
@@ -24,10 +28,11 @@ const KEYS: [&str; 10] = [
     "rules",
     "simulate",
     "example",
+    "timeline",
 ];
 
 #[derive(Deserialize)]
-struct Every(#[serde(with = "humantime_serde")] Duration);
+struct Span(#[serde(with = "humantime_serde")] Duration);
 
 /// How the rule that every device has, `silent`, is for this type of device.
 #[derive(Deserialize)]
@@ -68,27 +73,35 @@ pub(super) fn profile<'a>(
     sheet: &mut Sheet<'a>,
     mut table: DeTable<'a>,
     others: &Shapes<'_>,
+    every: &Every,
 ) -> Option<Profile> {
     let table = &mut table;
     let id: Option<String> = required(sheet, table, "id");
     let name: Option<Text> = required(sheet, table, "name");
     let facility: Option<String> = required(sheet, table, "facility");
-    let every: Option<Every> = required(sheet, table, "reports_every");
+    let reports_every: Option<Span> = required(sheet, table, "reports_every");
     let backfill_alerts = sheet.take("", table, "backfill_alerts").unwrap_or(false);
     let silent: Option<Silent> = sheet.take("", table, "silent");
     let metrics = metrics(sheet, table);
-    let (mut rules, by_station) = rules(sheet, table, &metrics, others, backfill_alerts);
+    let own: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
+    let known = Known { own: &own, others };
+    let Own { mut rules, by_station, off } = rules(sheet, table, &known, backfill_alerts);
+    let nameless = Text::default();
+    let mut shared = every.rules(name.as_ref().unwrap_or(&nameless), &known, &rules);
+    for rule in shared.iter_mut().filter(|rule| rule.id.as_str() == "silent") {
+        rule.severity = silent.as_ref().map_or(rule.severity, |silent| silent.severity);
+    }
+    let shared_ids = ids(&shared);
+    let compared = ids(&rules);
+    rules.append(&mut shared);
+    let names = Names { known, rules: ids(&rules), compared };
+    let timelines = timelines(sheet, table, &names);
     let simulate = sheet.take("", table, "simulate").unwrap_or_default();
     let examples = examples(sheet, table);
     leftovers(sheet, table);
 
-    let (id, name, facility, every) = (id?, name?, facility?, every?);
-    check_head(sheet, &id, every.0, &metrics);
-    if !rules.iter().any(|rule| rule.id.as_str() == "silent") {
-        let severity = silent.map_or(Severity::Minor, |silent| silent.severity);
-        rules.push(rule::silent(&name, severity)?);
-    }
-    let reports_every = every.0;
+    let (id, name, facility, reports_every) = (id?, name?, facility?, reports_every?.0);
+    check_head(sheet, &id, reports_every, &metrics);
     Some(Profile {
         id,
         name,
@@ -98,8 +111,11 @@ pub(super) fn profile<'a>(
         rules,
         simulate,
         examples,
+        timelines,
         backfill_alerts,
         by_station,
+        off,
+        shared: shared_ids,
     })
 }
 
@@ -192,30 +208,39 @@ fn metric(name: &str, written: WrittenMetric) -> Result<Metric, (String, &'stati
     }
 }
 
+fn ids(rules: &[Rule]) -> Vec<Symbol> {
+    rules.iter().map(|rule| rule.id).collect()
+}
+
+/// The rules of a file, and what is to be known of some of them.
+struct Own {
+    rules: Vec<Rule>,
+    by_station: Vec<(Symbol, ByStation)>,
+    off: Vec<Symbol>,
+}
+
 fn rules<'a>(
     sheet: &mut Sheet<'a>,
     table: &mut DeTable<'a>,
-    metrics: &[Metric],
-    others: &Shapes<'_>,
+    known: &Known<'_>,
     backfill: bool,
-) -> (Vec<Rule>, Vec<(Symbol, ByStation)>) {
-    let own: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
-    let known = Known { own: &own, others };
+) -> Own {
     let mut rules: Vec<Rule> = Vec::new();
-    let mut by_station = Vec::new();
+    let (mut by_station, mut off) = (Vec::new(), Vec::new());
     for (i, value) in sheet.list(table, "", "rules").into_iter().enumerate() {
         let (key, span) = (format!("rules[{i}]"), value.span());
         let named = name_of(&value);
         let key = if named.is_empty() { key } else { format!("{key} ({named})") };
         let Some(written) = sheet.read::<Written>(&key, value) else { continue };
-        let needs = written.by_station;
-        match rule::check(written, &known, backfill) {
+        let (needs, enabled) = (written.by_station, written.enabled);
+        match rule::check(written, known, backfill) {
             Ok(rule) if rules.iter().any(|other| other.id == rule.id) => {
                 let what = format!("{:?} is the id of another rule", rule.id);
                 sheet.note(&key, Some(span), what, "give it an id of its own");
             }
             Ok(rule) => {
                 by_station.extend(needs.map(|needs| (rule.id, needs)));
+                off.extend((!enabled).then_some(rule.id));
                 rules.push(rule);
             }
             Err(mistakes) => {
@@ -226,7 +251,22 @@ fn rules<'a>(
             }
         }
     }
-    (rules, by_station)
+    Own { rules, by_station, off }
+}
+
+fn timelines<'a>(
+    sheet: &mut Sheet<'a>,
+    table: &mut DeTable<'a>,
+    names: &Names<'_>,
+) -> Vec<Timeline> {
+    let mut timelines = Vec::new();
+    for (i, value) in sheet.list(table, "", "timeline").into_iter().enumerate() {
+        let (key, span) = (format!("timeline[{i}]"), value.span());
+        let Some(written) = sheet.read::<timeline::Written>(&key, value) else { continue };
+        let read = timeline::read(written, names);
+        timelines.extend(timeline::note(sheet, &key, span, read));
+    }
+    timelines
 }
 
 fn name_of(value: &Tree<'_>) -> String {

@@ -115,6 +115,16 @@ impl<'a> Sheet<'a> {
         });
     }
 
+    /// Where `text` first stands within `span`; the span itself where it does not stand there.
+    pub fn find(&self, span: Range<usize>, text: &str) -> Range<usize> {
+        let end = span.end.min(self.text.len());
+        let within = self.text.get(span.start..end).unwrap_or_default();
+        match within.find(text) {
+            Some(offset) => span.start + offset..span.start + offset + text.len(),
+            None => span,
+        }
+    }
+
     pub fn into_problems(self) -> Vec<Problem> {
         self.problems
     }

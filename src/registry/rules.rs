@@ -101,11 +101,13 @@ fn resolve(
     let mut rules = Vec::with_capacity(profile.rules.len());
     for rule in &profile.rules {
         let mut rule = rule.clone();
+        let mut enabled = !profile.off.contains(&rule.id);
         if let Some(change) = changes.get(rule.id.as_str()) {
-            let enabled = change.apply(&mut rule).map_err(|what| (rule.id.to_string(), what))?;
-            if !enabled {
-                continue;
-            }
+            change.apply(&mut rule).map_err(|what| (rule.id.to_string(), what))?;
+            enabled = change.enabled.unwrap_or(enabled);
+        }
+        if !enabled {
+            continue;
         }
         let need = profile.by_station.iter().find(|(id, _)| *id == rule.id);
         match (need.map(|(_, need)| *need), key.capacity) {

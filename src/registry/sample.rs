@@ -89,11 +89,7 @@ impl Profile {
             facility: String::new(),
             reports_every: Duration::from_mins(1),
             metrics: metrics.iter().map(metric).collect::<Result<_, _>>()?,
-            rules: Vec::new(),
-            simulate: toml::Table::new(),
-            examples: Vec::new(),
-            backfill_alerts: false,
-            by_station: Vec::new(),
+            ..Profile::default()
         })
     }
 }

@@ -13,7 +13,7 @@ mod written;
 pub use check::{Mistake, check};
 pub use known::{Known, Metrics, RECORDS, Shape, Shapes};
 pub use overrides::Override;
-pub use written::Written;
+pub use written::{When, Written};
 
 use std::time::Duration;
 
@@ -210,6 +210,40 @@ pub enum Wanted {
     NotWord(Symbol),
 }
 
+impl Condition {
+    /// The metrics it looks at, as symbols of conditions.
+    pub fn metrics(&self) -> Vec<Symbol> {
+        match self {
+            Self::Above { metric, .. }
+            | Self::Below { metric, .. }
+            | Self::Outside { metric, .. }
+            | Self::Is { metric, .. }
+            | Self::ChangesFaster { metric, .. }
+            | Self::StuckFor { metric, .. }
+            | Self::AboveUsual { metric, .. }
+            | Self::Reaches { metric, .. }
+            | Self::OlderThan { metric, .. } => vec![*metric],
+            Self::GrownSince { metric, record, .. } => vec![*metric, *record],
+            Self::ExpiresWithin { date, .. } => vec![*date],
+            Self::AbsentFor { metric, .. } => metric.iter().copied().collect(),
+            Self::SumOver { what, .. } => what.metrics(),
+            Self::During { .. } | Self::StationOpen(_) => Vec::new(),
+            Self::All(list) | Self::Any(list) => list.iter().flat_map(Self::metrics).collect(),
+        }
+    }
+}
+
+impl Summed {
+    fn metrics(&self) -> Vec<Symbol> {
+        match self {
+            Self::Held(condition) => condition.metrics(),
+            Self::Growth(metric) | Self::Times(metric) => vec![*metric],
+            Self::Share(part, whole) => vec![*part, *whole],
+            Self::Fired(_) => Vec::new(),
+        }
+    }
+}
+
 /// How long a silence may last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Silence {
@@ -231,31 +265,6 @@ pub enum Summed {
     Times(Symbol),
     /// Number of times another rule of the device fired.
     Fired(Symbol),
-}
-
-/// The rule that every type of device has: it has not been heard of for too long.
-pub fn silent(device: &Text, severity: Severity) -> Option<Rule> {
-    Some(Rule {
-        id: Symbol::intern("silent").ok()?,
-        severity,
-        when: Condition::AbsentFor { metric: None, within: Silence::ByInterval },
-        unless: None,
-        hold: Duration::ZERO,
-        readings: 1,
-        clear_after: Duration::ZERO,
-        latched: false,
-        on_backfill: false,
-        says: Text {
-            en: format!("{}: nothing heard", device.en),
-            zh: format!("{}失去联系", device.zh),
-        },
-        cure: Text {
-            en: "Check its power and its network; if neither helps, report the device.".to_owned(),
-            zh: "检查设备电源和网络；仍无数据请报修。".to_owned(),
-        },
-        bring: Vec::new(),
-        repeat: Duration::ZERO,
-    })
 }
 
 #[cfg(test)]

@@ -34,10 +34,17 @@ pub struct Written {
     pub bring: Vec<String>,
     #[serde(default, with = "humantime_serde")]
     pub repeat: Duration,
+    /// `false`: only where a stations file switches it on.
+    #[serde(default = "yes")]
+    pub enabled: bool,
 }
 
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A condition: one key that names its kind, and what that kind needs.

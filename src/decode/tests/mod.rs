@@ -6,7 +6,6 @@ mod vectors;
 mod laws;
 mod fuzz;
 mod groups;
-mod profiles;
 
 use std::sync::Arc;
 

@@ -49,10 +49,8 @@ fn fridge() -> Profile {
         reports_every: Duration::from_mins(1),
         metrics: vec![metric("temp_c", MetricKind::Number), metric("door_open", MetricKind::State)],
         rules: vec![],
-        simulate: toml::Table::new(),
         examples: vec![],
-        backfill_alerts: false,
-        by_station: Vec::new(),
+        ..Profile::default()
     }
 }
 

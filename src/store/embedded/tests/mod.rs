@@ -36,12 +36,7 @@ pub(super) fn registry() -> Arc<Registry> {
         name: Text::default(),
         facility: String::new(),
         reports_every: Duration::from_mins(1),
-        metrics: Vec::new(),
-        rules: Vec::new(),
-        simulate: toml::Table::new(),
-        examples: Vec::new(),
-        backfill_alerts: false,
-        by_station: Vec::new(),
+        ..Profile::default()
     });
     let device = |slot| {
         Some(Device {
