@@ -11,6 +11,8 @@
 //! battery_pct = { drains = { from = 100, to = 40, over = "700d" } }
 //! available = { wanders = { low = 1, high = 8, step = 1 } }
 //! selftest_at = { daily = { at = "03:30" } }
+//! speed_kmh = { while = { metric = "ignition", mean = 26, noise = 14 } }   # else 0
+//! lat       = { place = { axis = "lat", moves_with = "ignition", strays = 0.02 } }
 //! mode      = { steady = "scheduled" }
 //!
 //! [[simulate.faults]]                                         # now and then something breaks
@@ -93,6 +95,22 @@ pub enum Behaviour {
     },
     /// The last time it was this time of day (UTC), in ms since 1970.
     Daily { at: String },
+    /// About `mean` while another metric is true, else 0.
+    While {
+        metric: String,
+        mean: f64,
+        #[serde(default)]
+        noise: f64,
+    },
+    /// Degrees about the station's position; somewhere else after each time another metric was true.
+    Place { axis: Axis, moves_with: String, strays: f64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    Lat,
+    Lon,
 }
 
 /// Something that breaks now and then.

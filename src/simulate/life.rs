@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     behaviour::{Behaviour, Behaviours},
-    metric::{Memory, look},
+    metric::{Here, Memory, look},
 };
 use crate::reading::Timestamp;
 
@@ -27,8 +27,7 @@ pub struct Life {
     behaviours: Arc<Behaviours>,
     memories: BTreeMap<String, Memory>,
     rng: Pcg64Mcg,
-    /// Hours its station's time is ahead of UTC.
-    offset: i64,
+    here: Here,
     every: Duration,
     next_report: Timestamp,
     faults: Vec<FaultTimes>,
@@ -49,15 +48,13 @@ impl Life {
         behaviours: Arc<Behaviours>,
         seed: u64,
         every: Duration,
-        offset: i64,
+        here: Here,
         start: Timestamp,
     ) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let memories = behaviours.metrics.iter();
         let memories = memories
-            .map(|(name, behaviour)| {
-                (name.clone(), Memory::new(behaviour, start, offset, &mut rng))
-            })
+            .map(|(name, behaviour)| (name.clone(), Memory::new(behaviour, start, here, &mut rng)))
             .collect();
         let faults = behaviours.faults.iter();
         let faults = faults
@@ -71,7 +68,7 @@ impl Life {
             behaviours,
             memories,
             rng,
-            offset,
+            here,
             every,
             next_report,
             faults,
@@ -151,8 +148,8 @@ impl Life {
 
     fn metrics(&mut self, now: Timestamp) -> Map<String, Value> {
         let mut said = Map::new();
-        // What is made of others comes behind them: first plain metrics, then trails and
-        // counts, then differences.
+        // What is made of others comes behind them: first plain metrics, then what follows one,
+        // then differences.
         for round in 0..3 {
             for (name, behaviour) in &self.behaviours.metrics {
                 if round_of(behaviour) != round {
@@ -160,7 +157,7 @@ impl Life {
                 }
                 let Some(memory) = self.memories.get_mut(name) else { continue };
                 let of = |other: &str| said.get(other).and_then(number);
-                let value = look(behaviour, memory, now, self.offset, &mut self.rng, of);
+                let value = look(behaviour, memory, now, self.here, &mut self.rng, of);
                 if let Some(value) = value {
                     said.insert(name.clone(), value);
                 }
@@ -183,7 +180,10 @@ const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(20);
 
 fn round_of(behaviour: &Behaviour) -> u8 {
     match behaviour {
-        Behaviour::Trails { .. } | Behaviour::Counts { .. } => 1,
+        Behaviour::Trails { .. }
+        | Behaviour::Counts { .. }
+        | Behaviour::While { .. }
+        | Behaviour::Place { .. } => 1,
         Behaviour::Difference { .. } => 2,
         _ => 0,
     }
@@ -203,6 +203,8 @@ fn wait(every: Duration, rng: &mut Pcg64Mcg) -> Duration {
 mod tests {
     use super::*;
 
+    const HERE: Here = Here { offset: 8, position: [31.2, 121.4] };
+
     const FRIDGE: &str = "
         temp_c = { wave = { mean = 4.0, swing = 0.5 } }
         door_open = { moments = { per_hour = 6, for = '20s' } }
@@ -217,7 +219,7 @@ mod tests {
     fn fridge(seed: u64) -> Life {
         let table: toml::Table = FRIDGE.parse().unwrap();
         let behaviours = Arc::new(Behaviours::from_table(&table).unwrap());
-        Life::new(behaviours, seed, Duration::from_mins(1), 8, Timestamp(0))
+        Life::new(behaviours, seed, Duration::from_mins(1), HERE, Timestamp(0))
     }
 
     fn said(life: &mut Life, until: Timestamp) -> Vec<(Timestamp, Outgoing)> {
@@ -251,7 +253,7 @@ mod tests {
         let table = "open = { moments = { per_hour = 60, for = '6s' } }\n\
                      granted_total = { counts = { metric = 'open' } }";
         let behaviours = Arc::new(Behaviours::from_table(&table.parse().unwrap()).unwrap());
-        let mut life = Life::new(behaviours, 7, Duration::from_mins(1), 8, Timestamp(0));
+        let mut life = Life::new(behaviours, 7, Duration::from_mins(1), HERE, Timestamp(0));
         let (mut opened, mut was) = (0.0, false);
         for (_, outgoing) in said(&mut life, Timestamp(3_600_000)).iter().skip(1) {
             let body: Value = serde_json::from_slice(&outgoing.payload).unwrap();

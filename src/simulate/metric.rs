@@ -7,28 +7,52 @@ use rand::Rng;
 use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
 
-use super::{behaviour::Behaviour, day::busyness};
+use super::{
+    behaviour::{Axis, Behaviour},
+    day::busyness,
+};
 use crate::reading::Timestamp;
+
+/// Where a device stands, as far as its metrics depend on it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Here {
+    /// Hours its station's time is ahead of UTC.
+    pub offset: i64,
+    /// Of its station, WGS-84 latitude and longitude.
+    pub position: [f64; 2],
+}
 
 /// What a metric remembers between two looks at it.
 #[derive(Debug)]
 pub(super) enum Memory {
     Nothing,
     Phase(f64),
-    Moment { until: Option<Timestamp>, next: Timestamp },
-    Count { value: f64, next: Timestamp },
-    Seen { value: f64, was: bool },
+    Moment {
+        until: Option<Timestamp>,
+        next: Timestamp,
+    },
+    Count {
+        value: f64,
+        next: Timestamp,
+    },
+    Seen {
+        value: f64,
+        was: bool,
+    },
     Past(VecDeque<(Timestamp, f64)>),
     Level(f64),
+    /// How far from the station's position.
+    Strayed(f64),
 }
 
 impl Memory {
     pub(super) fn new(
         behaviour: &Behaviour,
         start: Timestamp,
-        offset: i64,
+        here: Here,
         rng: &mut Pcg64Mcg,
     ) -> Self {
+        let offset = here.offset;
         match behaviour {
             Behaviour::Wave { .. } | Behaviour::Drains { .. } => Self::Phase(rng.random()),
             Behaviour::Moments { per_hour, .. } => {
@@ -40,9 +64,11 @@ impl Memory {
             Behaviour::Counts { .. } => Self::Seen { value: 0.0, was: false },
             Behaviour::Trails { .. } => Self::Past(VecDeque::new()),
             Behaviour::Wanders { low, high, .. } => Self::Level(((low + high) / 2.0).round()),
-            Behaviour::Steady(_) | Behaviour::Difference { .. } | Behaviour::Daily { .. } => {
-                Self::Nothing
-            }
+            Behaviour::Place { .. } => Self::Strayed(0.0),
+            Behaviour::Steady(_)
+            | Behaviour::Difference { .. }
+            | Behaviour::Daily { .. }
+            | Behaviour::While { .. } => Self::Nothing,
         }
     }
 
@@ -60,10 +86,11 @@ pub(super) fn look(
     behaviour: &Behaviour,
     memory: &mut Memory,
     now: Timestamp,
-    offset: i64,
+    here: Here,
     rng: &mut Pcg64Mcg,
     of: impl Fn(&str) -> Option<f64>,
 ) -> Option<Value> {
+    let offset = here.offset;
     match (behaviour, memory) {
         (Behaviour::Steady(value), _) => Some(value.clone()),
         (Behaviour::Wave { mean, swing, period, noise, by_day, round }, Memory::Phase(phase)) => {
@@ -109,6 +136,18 @@ pub(super) fn look(
             Some(json!(*level))
         }
         (Behaviour::Daily { at }, _) => last_daily(at, now).map(|at| json!(at.0)),
+        (Behaviour::While { metric, mean, noise }, _) => {
+            let chance = rng.random_range(-1.0..=1.0) * noise;
+            let going = of(metric)? > 0.5;
+            Some(json!(if going { rounded((mean + chance).max(0.0), 0.1) } else { 0.0 }))
+        }
+        (Behaviour::Place { axis, moves_with, strays }, Memory::Strayed(by)) => {
+            let moves = of(moves_with)? > 0.5;
+            let step = if moves { rng.random_range(-0.2..=0.2) * strays } else { 0.0 };
+            *by = (*by + step).clamp(-strays.abs(), strays.abs());
+            let [lat, lon] = here.position;
+            Some(json!(rounded(if *axis == Axis::Lat { lat } else { lon } + *by, 0.00001)))
+        }
         _ => None,
     }
 }
@@ -169,6 +208,7 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000;
+    const HERE: Here = Here { offset: 8, position: [39.0, 117.0] };
 
     fn behaviour(text: &str) -> Behaviour {
         toml::from_str::<std::collections::BTreeMap<String, Behaviour>>(text)
@@ -181,10 +221,10 @@ mod tests {
     fn day(text: &str) -> Vec<Value> {
         let behaviour = behaviour(text);
         let mut rng = Pcg64Mcg::seed_from_u64(1);
-        let mut memory = Memory::new(&behaviour, Timestamp(0), 8, &mut rng);
+        let mut memory = Memory::new(&behaviour, Timestamp(0), HERE, &mut rng);
         let minutes = (0..24 * 60).map(|minute| Timestamp(minute * 60_000));
         minutes
-            .filter_map(|now| look(&behaviour, &mut memory, now, 8, &mut rng, |_| Some(5.0)))
+            .filter_map(|now| look(&behaviour, &mut memory, now, HERE, &mut rng, |_| Some(5.0)))
             .collect()
     }
 
@@ -208,6 +248,18 @@ mod tests {
         let numbers: Vec<f64> = seen.iter().map(|value| value.as_f64().unwrap()).collect();
         assert!(numbers.is_sorted());
         assert!((200.0..430.0).contains(numbers.last().unwrap()), "{:?}", numbers.last());
+    }
+
+    #[test]
+    fn a_vehicle_is_near_its_station_and_moves_while_it_drives() {
+        let driving = day("m = { place = { axis = 'lon', moves_with = 'x', strays = 0.02 } }");
+        let all: Vec<f64> = driving.iter().map(|value| value.as_f64().unwrap()).collect();
+        assert!(all.iter().all(|lon| (116.98..=117.02).contains(lon)));
+        assert!(
+            all.windows(2).filter(|pair| pair[0].to_bits() != pair[1].to_bits()).count() > 1000
+        );
+        let speeds = day("m = { while = { metric = 'x', mean = 26, noise = 14 } }");
+        assert!(speeds.iter().all(|kmh| (12.0..=40.0).contains(&kmh.as_f64().unwrap())));
     }
 
     #[test]

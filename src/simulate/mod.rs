@@ -12,8 +12,9 @@ mod metric;
 mod town;
 mod wire;
 
-pub use behaviour::{Behaviour, Behaviours, Fault};
+pub use behaviour::{Axis, Behaviour, Behaviours, Fault};
 pub use life::{Life, Outgoing};
+pub use metric::Here;
 pub use town::{Spoken, Town};
 pub use wire::{Tally, Target};
 

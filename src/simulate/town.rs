@@ -11,6 +11,7 @@ use anyhow::Context;
 use super::{
     behaviour::Behaviours,
     life::{Life, Outgoing},
+    metric::Here,
 };
 use crate::{reading::Timestamp, registry::Registry};
 
@@ -53,9 +54,10 @@ impl Town {
             let station = registry.station_of(device);
             let district = station.and_then(|station| registry.district_of(station));
             let offset = district.map_or(0, |district| offset_hours(&district.time_zone, start));
-            let own_seed = seed ^ hash(&device.path);
+            let position = station.and_then(|station| station.position).unwrap_or_default();
+            let (here, own_seed) = (Here { offset, position }, seed ^ hash(&device.path));
             let life =
-                Life::new(Arc::clone(behaviours), own_seed, device.reports_every, offset, start);
+                Life::new(Arc::clone(behaviours), own_seed, device.reports_every, here, start);
             town.next.push(Reverse((life.next(), town.devices.len())));
             town.devices.push(Citizen {
                 path: Arc::from(&*device.path),
