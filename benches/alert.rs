@@ -37,6 +37,8 @@ fn registry(devices: u32) -> Arc<Registry> {
         position: None,
         capacity: None,
         opens: Opens::Always,
+        closed: waystation::registry::Days::default(),
+        moves: false,
         address: None,
         phone: None,
         master: None,
@@ -50,6 +52,7 @@ fn registry(devices: u32) -> Arc<Registry> {
             profile: Arc::clone(profile),
             reports_every: profile.reports_every,
             rules: Arc::clone(&rules),
+            dates: Arc::default(),
         })
     });
     Arc::new(Registry::new(Vec::new(), stations.collect(), devices.collect()))

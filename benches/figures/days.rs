@@ -278,6 +278,7 @@ fn registry(paths: &[String]) -> Registry {
             profile: Arc::clone(&profile),
             reports_every: Duration::from_mins(1),
             rules: Arc::new([]),
+            dates: Arc::default(),
         })
     };
     Registry::new(Vec::new(), Vec::new(), (0..).zip(paths).map(device).collect())

@@ -76,12 +76,14 @@ pub(crate) fn town_without(rules: &[Rule], devices: u32, gone: &[u32]) -> Arc<Re
         profile: Arc::clone(&profile),
         reports_every: MINUTE,
         rules: Arc::clone(&rules),
+        dates: Arc::default(),
     };
     let district = District {
         id: "putuo".into(),
         name: Text::default(),
         time_zone: jiff::tz::TimeZone::UTC,
         time_zone_name: "UTC".into(),
+        closed: crate::registry::Days::default(),
     };
     let station = Station {
         id: "s1".into(),
@@ -90,6 +92,8 @@ pub(crate) fn town_without(rules: &[Rule], devices: u32, gone: &[u32]) -> Arc<Re
         position: None,
         capacity: None,
         opens: Opens::Always,
+        closed: crate::registry::Days::default(),
+        moves: false,
         address: None,
         phone: None,
         master: None,

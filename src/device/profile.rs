@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     reading::Symbol,
-    rule::{ByStation, Rule, Text},
+    rule::{Needs, Rule, Text},
 };
 
 use super::Timeline;
@@ -27,8 +27,10 @@ pub struct Profile {
     pub timelines: Vec<Timeline>,
     /// Late readings count for alerts (cold chain, AED).
     pub backfill_alerts: bool,
-    /// Rules that a device has only with facts of its station filled in, and which facts.
-    pub by_station: Vec<(Symbol, ByStation)>,
+    /// It has no electronics: its values come from records that people make, and silence is no news.
+    pub by_hand: bool,
+    /// Rules that not every device of the type has, and what each needs.
+    pub needs: Vec<(Symbol, Needs)>,
     /// Rules that a device has only where its stations file says `enabled = true`.
     pub off: Vec<Symbol>,
     /// Those of `rules` that are every profile's.

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::{
     problem::{Sheet, Tree, nearest},
     reading::Symbol,
-    rule::{self, ByStation, Known, Rule, Severity, Shape, Shapes, Text, Written},
+    rule::{self, Known, Needs, Rule, Severity, Shape, Shapes, Text, Written},
 };
 
 use super::{
@@ -17,12 +17,13 @@ use super::{
     timeline::{self, Names},
 };
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "id",
     "name",
     "facility",
     "reports_every",
     "backfill_alerts",
+    "by_hand",
     "metrics",
     "silent",
     "rules",
@@ -79,15 +80,18 @@ pub(super) fn profile<'a>(
     let id: Option<String> = required(sheet, table, "id");
     let name: Option<Text> = required(sheet, table, "name");
     let facility: Option<String> = required(sheet, table, "facility");
-    let reports_every: Option<Span> = required(sheet, table, "reports_every");
+    let by_hand = sheet.take("", table, "by_hand").unwrap_or(false);
+    let reports_every =
+        if by_hand { Some(not_at_all(sheet, table)) } else { interval(sheet, table) };
     let backfill_alerts = sheet.take("", table, "backfill_alerts").unwrap_or(false);
     let silent: Option<Silent> = sheet.take("", table, "silent");
     let metrics = metrics(sheet, table);
     let own: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
     let known = Known { own: &own, others };
-    let Own { mut rules, by_station, off } = rules(sheet, table, &known, backfill_alerts);
+    let Own { mut rules, needs, off } = rules(sheet, table, &known, backfill_alerts);
     let nameless = Text::default();
     let mut shared = every.rules(name.as_ref().unwrap_or(&nameless), &known, &rules);
+    shared.retain(|_| !by_hand);
     for rule in shared.iter_mut().filter(|rule| rule.id.as_str() == "silent") {
         rule.severity = silent.as_ref().map_or(rule.severity, |silent| silent.severity);
     }
@@ -100,8 +104,8 @@ pub(super) fn profile<'a>(
     let examples = examples(sheet, table);
     leftovers(sheet, table);
 
-    let (id, name, facility, reports_every) = (id?, name?, facility?, reports_every?.0);
-    check_head(sheet, &id, reports_every, &metrics);
+    let (id, name, facility, reports_every) = (id?, name?, facility?, reports_every?);
+    check_head(sheet, &id, &metrics, by_hand);
     Some(Profile {
         id,
         name,
@@ -113,7 +117,8 @@ pub(super) fn profile<'a>(
         examples,
         timelines,
         backfill_alerts,
-        by_station,
+        by_hand,
+        needs,
         off,
         shared: shared_ids,
     })
@@ -130,14 +135,30 @@ fn required<'a, T: Deserialize<'a>>(
     sheet.take("", table, key)
 }
 
-fn check_head(sheet: &mut Sheet<'_>, id: &str, every: Duration, metrics: &[Metric]) {
-    if !is_name(id) {
-        sheet.note("id", None, format!("{id:?} is no id"), "use 1 to 48 of a-z, 0-9 and _");
-    }
+fn interval<'a>(sheet: &mut Sheet<'a>, table: &mut DeTable<'a>) -> Option<Duration> {
+    let Span(every) = required(sheet, table, "reports_every")?;
     if !(Duration::from_secs(1)..=Duration::from_hours(48)).contains(&every) {
         sheet.note("reports_every", None, "must lie between 1 s and 48 h", "");
     }
-    if metrics.is_empty() {
+    Some(every)
+}
+
+/// What has no electronics: a value found by hand holds until the next one, however late.
+fn not_at_all(sheet: &mut Sheet<'_>, table: &mut DeTable<'_>) -> Duration {
+    const NEVER: Duration = Duration::from_hours(24 * 365 * 100);
+    for key in ["reports_every", "silent", "simulate", "example"] {
+        if table.remove(key).is_some() {
+            sheet.note(key, None, "has no place in a profile by_hand", "leave it out");
+        }
+    }
+    NEVER
+}
+
+fn check_head(sheet: &mut Sheet<'_>, id: &str, metrics: &[Metric], by_hand: bool) {
+    if !is_name(id) {
+        sheet.note("id", None, format!("{id:?} is no id"), "use 1 to 48 of a-z, 0-9 and _");
+    }
+    if metrics.is_empty() && !by_hand {
         sheet.note("metrics", None, "there are none", "add [metrics.temp_c] or another");
     }
 }
@@ -215,7 +236,7 @@ fn ids(rules: &[Rule]) -> Vec<Symbol> {
 /// The rules of a file, and what is to be known of some of them.
 struct Own {
     rules: Vec<Rule>,
-    by_station: Vec<(Symbol, ByStation)>,
+    needs: Vec<(Symbol, Needs)>,
     off: Vec<Symbol>,
 }
 
@@ -226,20 +247,20 @@ fn rules<'a>(
     backfill: bool,
 ) -> Own {
     let mut rules: Vec<Rule> = Vec::new();
-    let (mut by_station, mut off) = (Vec::new(), Vec::new());
+    let (mut by_need, mut off) = (Vec::new(), Vec::new());
     for (i, value) in sheet.list(table, "", "rules").into_iter().enumerate() {
         let (key, span) = (format!("rules[{i}]"), value.span());
         let named = name_of(&value);
         let key = if named.is_empty() { key } else { format!("{key} ({named})") };
         let Some(written) = sheet.read::<Written>(&key, value) else { continue };
-        let (needs, enabled) = (written.by_station, written.enabled);
+        let (needs, enabled) = (written.needs, written.enabled);
         match rule::check(written, known, backfill) {
             Ok(rule) if rules.iter().any(|other| other.id == rule.id) => {
                 let what = format!("{:?} is the id of another rule", rule.id);
                 sheet.note(&key, Some(span), what, "give it an id of its own");
             }
             Ok(rule) => {
-                by_station.extend(needs.map(|needs| (rule.id, needs)));
+                by_need.extend(needs.map(|needs| (rule.id, needs)));
                 off.extend((!enabled).then_some(rule.id));
                 rules.push(rule);
             }
@@ -251,7 +272,7 @@ fn rules<'a>(
             }
         }
     }
-    Own { rules, by_station, off }
+    Own { rules, needs: by_need, off }
 }
 
 fn timelines<'a>(

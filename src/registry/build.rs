@@ -5,12 +5,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 use crate::{
     device::Catalog,
     problem::{Problem, nearest},
-    reading::Slot,
+    reading::{Slot, Symbol, Timestamp},
 };
 
 use super::{
-    Device, District, Opens, Registry, Station,
-    rules::Sharing,
+    Days, Device, District, Opens, Registry, Station,
+    dates::dates,
+    rules::{Facts, Sharing},
     written::{self, ProfileRules},
 };
 
@@ -18,6 +19,8 @@ pub(super) struct Builder<'a> {
     catalog: &'a Catalog,
     registry: Registry,
     sharing: Sharing,
+    /// Most devices have none: theirs are one list.
+    no_dates: Arc<[(Symbol, Timestamp)]>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -34,7 +37,8 @@ impl<'a> Builder<'a> {
             registry.by_path.clone_from(&previous.by_path);
             registry.devices.resize(previous.devices.len(), None);
         }
-        Self { catalog, registry, sharing: Sharing::default(), problems: Vec::new() }
+        let (sharing, no_dates) = (Sharing::default(), Arc::default());
+        Self { catalog, registry, sharing, no_dates, problems: Vec::new() }
     }
 
     pub(super) fn finish(self) -> Result<Registry, Vec<Problem>> {
@@ -53,12 +57,19 @@ impl<'a> Builder<'a> {
     /// The district's index; several files may belong to one district.
     fn district(&mut self, place: &Place<'_>, written: written::District) -> Option<usize> {
         self.id(place, &written.id);
+        let closed = self.closed(place, &written.closed);
         let known = self.registry.districts.iter().position(|known| known.id == written.id);
         if let Some(index) = known {
             let known = self.registry.districts.get(index)?;
-            if known.name != written.name || known.time_zone_name != written.time_zone {
+            let same = (&known.name, &known.time_zone_name, &known.closed);
+            if same != (&written.name, &written.time_zone, &closed) {
                 let what = format!("district {:?} differs from another file's", written.id);
-                self.note(place, "", what, "make name and time_zone the same, or change the id");
+                self.note(
+                    place,
+                    "",
+                    what,
+                    "make name, time_zone and closed the same, or change the id",
+                );
             }
             return Some(index);
         }
@@ -69,7 +80,7 @@ impl<'a> Builder<'a> {
         });
         let time_zone_name = written.time_zone;
         let (id, name) = (written.id, written.name);
-        self.registry.districts.push(District { id, name, time_zone, time_zone_name });
+        self.registry.districts.push(District { id, name, time_zone, time_zone_name, closed });
         Some(self.registry.districts.len() - 1)
     }
 
@@ -87,7 +98,9 @@ impl<'a> Builder<'a> {
             self.note(place, "opens", what, "");
             Opens::Always
         });
-        let district_id = self.registry.districts.get(district).map_or("", |known| &known.id);
+        let own = self.closed(place, &written.closed);
+        let Some(known) = self.registry.districts.get(district) else { return };
+        let (district_id, closed) = (&known.id, known.closed.with(&own));
         let path = format!("{district_id}/{}", written.id).into_boxed_str();
         let Ok(index) = u32::try_from(self.registry.stations.len()) else { return };
         if self.registry.by_station.insert(path.clone(), index).is_some() {
@@ -100,6 +113,8 @@ impl<'a> Builder<'a> {
             position: written.position,
             capacity: written.capacity,
             opens,
+            closed,
+            moves: written.moves,
             address: written.address,
             phone: written.phone,
             master: written.master,
@@ -110,6 +125,14 @@ impl<'a> Builder<'a> {
             let place = place.inner(&format!("devices[{i}]"));
             self.device(&place, index, &path, [outer, &written.rules], device);
         }
+    }
+
+    fn closed(&mut self, place: &Place<'_>, written: &[String]) -> Days {
+        Days::parse(written).unwrap_or_else(|what| {
+            let cure = "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"";
+            self.note(place, "closed", what, cure);
+            Days::default()
+        })
     }
 
     fn check_facts(&mut self, place: &Place<'_>, station: &written::Station) {
@@ -137,7 +160,13 @@ impl<'a> Builder<'a> {
             return self.unknown_profile(place, "profile", &written.profile);
         };
         let reports_every = written.reports_every.unwrap_or(profile.reports_every);
-        if !(Duration::from_secs(1)..=Duration::from_hours(48)).contains(&reports_every) {
+        if written.reports_every.is_some() && profile.by_hand {
+            let what = format!("profile \"{}\" is by_hand: nothing reports", profile.id);
+            self.note(place, "reports_every", what, "leave it out");
+        }
+        if !profile.by_hand
+            && !(Duration::from_secs(1)..=Duration::from_hours(48)).contains(&reports_every)
+        {
             self.note(place, "reports_every", "must lie between 1 s and 48 h", "");
         }
         let Some(of) = self.registry.stations.get(usize::try_from(station).unwrap_or(usize::MAX))
@@ -146,7 +175,11 @@ impl<'a> Builder<'a> {
         };
         let [district, own_station] = outer.map(|rules| rules.get(&profile.id));
         let layers = [district, own_station, Some(&written.rules)];
-        let rules = match self.sharing.rules(profile, of, layers) {
+        let facts = match Facts::of(profile, of, written.frozen) {
+            Ok(facts) => facts,
+            Err(what) => return self.note(place, "frozen", what, "leave it out"),
+        };
+        let rules = match self.sharing.rules(profile, facts, layers) {
             Ok(rules) => rules,
             Err((rule, what)) => {
                 let cure = Sharing::cure(profile, &rule);
@@ -154,9 +187,19 @@ impl<'a> Builder<'a> {
             }
         };
         let path = format!("{station_path}/{}", written.id).into_boxed_str();
+        let dates = match self.registry.district_of(of).map(|of| &of.time_zone) {
+            Some(zone) if !written.dates.is_empty() => dates(profile, zone, &written.dates),
+            _ => Ok(Arc::clone(&self.no_dates)),
+        };
+        let dates = dates.unwrap_or_else(|mistakes| {
+            for (key, what, cure) in mistakes {
+                self.note(place, &key, what, cure);
+            }
+            Arc::clone(&self.no_dates)
+        });
         let Some(slot) = self.slot(&path) else { return };
-        let device =
-            Device { slot, path, station, profile: Arc::clone(profile), reports_every, rules };
+        let profile = Arc::clone(profile);
+        let device = Device { slot, path, station, profile, reports_every, rules, dates };
         self.place_device(place, device);
     }
 

@@ -4,19 +4,23 @@
 //! that stays keeps its [`Slot`].
 
 mod build;
+mod dates;
+mod days;
+mod hours;
 mod load;
 mod opens;
 mod rules;
 mod sample;
 mod written;
 
+pub use days::Days;
 pub use load::load;
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     device::Profile,
-    reading::Slot,
+    reading::{Slot, Symbol, Timestamp},
     rule::{Rule, Text},
 };
 
@@ -28,6 +32,8 @@ pub struct District {
     pub time_zone: jiff::tz::TimeZone,
     /// The zone's IANA name.
     pub time_zone_name: String,
+    /// Days on which its stations are closed.
+    pub closed: Days,
 }
 
 /// One rest station.
@@ -41,6 +47,10 @@ pub struct Station {
     pub position: Option<[f64; 2]>,
     pub capacity: Option<u32>,
     pub opens: Opens,
+    /// Days on which it is closed whatever its hours: holidays, its district's and its own.
+    pub closed: Days,
+    /// A vehicle: open only when parked, and only then is its position public.
+    pub moves: bool,
     pub address: Option<Text>,
     pub phone: Option<String>,
     pub master: Option<String>,
@@ -69,6 +79,8 @@ pub struct Device {
     /// The profile's rules with the overrides of district, station and device applied.
     /// Shared by all devices whose rules are the same.
     pub rules: Arc<[Rule]>,
+    /// What a person wrote down of it, as `date.pads`: the local midnight with which each begins.
+    pub dates: Arc<[(Symbol, Timestamp)]>,
 }
 
 impl Device {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::Opens;
 
-const DAY: u16 = 24 * 60;
+pub(super) const DAY: u16 = 24 * 60;
 const WEEK: u16 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     device::Profile,
     problem::nearest,
-    rule::{ByStation, Override, Rule},
+    rule::{Needs, Override, Rule},
 };
 
 use super::{Opens, Station, written::Rules};
@@ -19,11 +19,43 @@ pub(super) struct Sharing {
     lists: HashMap<String, HashMap<Key, Arc<[Rule]>>>,
 }
 
+/// What rules of a profile may need to know of a device and its station; nothing that none needs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Facts {
+    capacity: Option<u32>,
+    always_open: bool,
+    frozen: bool,
+}
+
+impl Facts {
+    /// The error says that the profile is the same, frozen or not.
+    pub(super) fn of(profile: &Profile, station: &Station, frozen: bool) -> Result<Self, String> {
+        let needs = |need: Needs| profile.needs.iter().any(|(_, other)| *other == need);
+        if frozen && !needs(Needs::Frozen) {
+            return Err(format!("profile \"{}\" has no rules for what is frozen", profile.id));
+        }
+        let never_closes = station.opens == Opens::Always && station.closed.is_empty();
+        Ok(Self {
+            capacity: station.capacity.filter(|_| needs(Needs::Capacity)),
+            always_open: never_closes && needs(Needs::AlwaysOpen),
+            frozen,
+        })
+    }
+
+    fn meet(self, need: Needs) -> bool {
+        match need {
+            Needs::Capacity => self.capacity.is_some(),
+            Needs::AlwaysOpen => self.always_open,
+            Needs::Frozen => self.frozen,
+            Needs::Chilled => !self.frozen,
+        }
+    }
+}
+
 /// What a list of rules depends on beside the profile.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    capacity: Option<u32>,
-    always_open: bool,
+    facts: Facts,
     /// The overrides, merged and printed.
     changes: String,
 }
@@ -33,14 +65,12 @@ impl Sharing {
     pub(super) fn rules(
         &mut self,
         profile: &Profile,
-        station: &Station,
+        facts: Facts,
         layers: [Option<&Rules>; 3],
     ) -> Result<Arc<[Rule]>, (String, String)> {
-        let needs = |need: ByStation| profile.by_station.iter().any(|(_, other)| *other == need);
         let changes = merge(layers);
         let key = Key {
-            capacity: station.capacity.filter(|_| needs(ByStation::Capacity)),
-            always_open: station.opens == Opens::Always && needs(ByStation::AlwaysOpen),
+            facts,
             changes: if changes.is_empty() { String::new() } else { format!("{changes:?}") },
         };
         if !self.lists.contains_key(&profile.id) {
@@ -50,7 +80,7 @@ impl Sharing {
         if let Some(rules) = lists.get(&key) {
             return Ok(Arc::clone(rules));
         }
-        let rules: Arc<[Rule]> = resolve(profile, &key, &changes)?.into();
+        let rules: Arc<[Rule]> = resolve(profile, facts, &changes)?.into();
         lists.insert(key, Arc::clone(&rules));
         Ok(rules)
     }
@@ -91,7 +121,7 @@ fn merge(layers: [Option<&Rules>; 3]) -> BTreeMap<&str, Override> {
 
 fn resolve(
     profile: &Profile,
-    key: &Key,
+    facts: Facts,
     changes: &BTreeMap<&str, Override>,
 ) -> Result<Vec<Rule>, (String, String)> {
     let known = |id: &str| profile.rules.iter().any(|rule| rule.id.as_str() == id);
@@ -109,14 +139,12 @@ fn resolve(
         if !enabled {
             continue;
         }
-        let need = profile.by_station.iter().find(|(id, _)| *id == rule.id);
-        match (need.map(|(_, need)| *need), key.capacity) {
-            (Some(ByStation::Capacity), Some(capacity)) => {
-                rule.when.scale_limits(f64::from(capacity));
-            }
-            (Some(ByStation::Capacity), None) => continue,
-            (Some(ByStation::AlwaysOpen), _) if !key.always_open => continue,
-            _ => {}
+        let need = profile.needs.iter().find(|(id, _)| *id == rule.id).map(|(_, need)| *need);
+        if need.is_some_and(|need| !facts.meet(need)) {
+            continue;
+        }
+        if let (Some(Needs::Capacity), Some(capacity)) = (need, facts.capacity) {
+            rule.when.scale_limits(f64::from(capacity));
         }
         rules.push(rule);
     }

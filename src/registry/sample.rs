@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Device, District, Opens, Registry, Station};
+use super::{Days, Device, District, Opens, Registry, Station};
 use crate::{
     device::{Metric, MetricKind, Profile},
     reading::{Slot, Symbol, TooManyNames},
@@ -30,6 +30,7 @@ impl Registry {
                 profile: Arc::clone(profile),
                 reports_every: profile.reports_every,
                 rules: profile.rules.as_slice().into(),
+                dates: Arc::default(),
             }));
         }
         Self::new(districts, stations, devices)
@@ -50,6 +51,7 @@ fn district(id: &str) -> District {
         name: Text::default(),
         time_zone: jiff::tz::TimeZone::UTC,
         time_zone_name: "UTC".to_owned(),
+        closed: Days::default(),
     }
 }
 
@@ -61,6 +63,8 @@ fn station(id: &str, district: usize) -> Station {
         position: None,
         capacity: None,
         opens: Opens::Always,
+        closed: Days::default(),
+        moves: false,
         address: None,
         phone: None,
         master: None,

@@ -121,6 +121,10 @@ fn every_mistake_is_named() {
             station("a", "position = [121.4, 31.2]"),
             "stations[0].position: [121.4, 31.2] is nowhere on earth",
         ),
+        (
+            station("a", "closed = [\"1 October\"]"),
+            "stations[0].closed: \"1 October\" is no day (write \"2026-10-01\" or",
+        ),
         (station("a", "opens = \"8-22\""), "stations[0].opens: \"8-22\" is not like"),
         (
             format!("{}{}", station("a", ""), station("a", "")),
@@ -158,6 +162,120 @@ fn mistakes_in_several_stations_come_together() {
         station("c", "opnes = \"24h\""),
     ));
     assert_eq!(found.map(drop).unwrap_err().len(), 4);
+}
+
+#[test]
+fn dates_of_a_device_begin_at_local_midnight() {
+    let devices = "devices = [ { id = \"p\", profile = \"aed\", dates = { pads = \"2027-05-01\" } }, \
+                   { id = \"q\", profile = \"aed\" }, { id = \"r\", profile = \"door\" } ]";
+    let registry = read(&station("a", devices)).unwrap();
+    let dates = |path| Arc::clone(&registry.find(path).unwrap().dates);
+    let midnight: jiff::Timestamp = "2027-04-30T16:00:00Z".parse().unwrap();
+    let pads = (Symbol::intern("date.pads").unwrap(), Timestamp(midnight.as_millisecond()));
+    assert_eq!(&dates("d/a/p")[..], [pads]);
+    assert!(dates("d/a/q").is_empty() && Arc::ptr_eq(&dates("d/a/q"), &dates("d/a/r")));
+}
+
+/// A cabinet whose rules differ when what it holds is frozen, and a kit without electronics.
+fn catalog_of_things() -> Catalog {
+    let rule = |id: &str, more: &str| {
+        format!(
+            "[[rules]]\nid = \"{id}\"\nseverity = \"minor\"\n{more}\nsays = {{ en = \"s\", zh = \"s\" }}\ndo = {{ en = \"d\", zh = \"d\" }}\n"
+        )
+    };
+    let above =
+        |limit: &str| format!("when = {{ above = {{ metric = \"temp_c\", limit = {limit} }} }}");
+    let cabinet = format!(
+        "id = \"cabinet\"\nname = {{ en = \"C\", zh = \"柜\" }}\nfacility = \"f\"\nreports_every = \"60s\"\n[metrics.temp_c]\n{}{}",
+        rule("warm", &format!("needs = \"chilled\"\n{}", above("8"))),
+        rule("thawing", &format!("needs = \"frozen\"\n{}", above("-15"))),
+    );
+    let kit = format!(
+        "id = \"kit\"\nname = {{ en = \"K\", zh = \"箱\" }}\nfacility = \"f\"\nby_hand = true\n{}",
+        rule("expires", "when = { expires_within = { date = \"contents\", within = \"30d\" } }"),
+    );
+    let parse = |text: &str| device::parse(std::path::Path::new("p.toml"), text).unwrap();
+    Catalog::from_profiles([parse(&cabinet), parse(&kit)])
+}
+
+#[test]
+fn an_entry_says_what_is_frozen_and_what_has_no_electronics_is_never_silent() {
+    let entry = |id: &str, more: &str| format!("{{ id = \"{id}\", {more} }}");
+    let devices = [
+        entry("chilled", "profile = \"cabinet\""),
+        entry("frozen", "profile = \"cabinet\", frozen = true"),
+        entry("kit", "profile = \"kit\", dates = { contents = \"2027-01-31\" }"),
+    ];
+    let more = format!("devices = [ {} ]", devices.join(", "));
+    let text = format!("{DISTRICT}{}", station("a", &more));
+    let registry = Registry::from_toml(&text, &catalog_of_things()).unwrap();
+    let rules = |path| -> Vec<_> {
+        registry.find(path).unwrap().rules.iter().map(|rule| rule.id.as_str()).collect()
+    };
+    assert_eq!(rules("d/a/chilled")[..2], ["warm", "silent"]);
+    assert_eq!(rules("d/a/frozen")[..2], ["thawing", "silent"]);
+    assert_eq!(rules("d/a/kit"), ["expires"], "nor has it any other rule of what reports");
+    for (entry, expected) in [
+        (
+            "profile = \"kit\", frozen = true",
+            "frozen: profile \"kit\" has no rules for what is frozen",
+        ),
+        ("profile = \"kit\", reports_every = \"1h\"", "reports_every: profile \"kit\" is by_hand"),
+        (
+            "profile = \"kit\", dates = { content = \"2027-01-31\" }",
+            "dates.content: no rule of profile \"kit\" asks for this date (did you mean \"contents\"?)",
+        ),
+        (
+            "profile = \"kit\", dates = { contents = \"31.1.2027\" }",
+            "dates.contents: \"31.1.2027\" is no day (write it as \"2027-05-01\")",
+        ),
+        (
+            "profile = \"kit\", dates = { contents = 2027-01-31 }",
+            "dates.contents: expected a text in quotes",
+        ),
+        (
+            "profile = \"kit\", dates = { Best = \"2027-01-31\" }",
+            "dates.Best: \"Best\" is no name of a date",
+        ),
+    ] {
+        let more = format!("devices = [ {{ id = \"x\", {entry} }} ]");
+        let text = format!("{DISTRICT}{}", station("a", &more));
+        let found = Registry::from_toml(&text, &catalog_of_things()).map(drop).unwrap_err();
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}\nnot\n{found:#?}");
+    }
+}
+
+#[test]
+fn holidays_are_the_districts_and_the_stations_own() {
+    let district = format!("{DISTRICT}closed = [\"2026-10-01\"]\n");
+    let own = "closed = [\"2026-10-02..2026-10-03\"]\nopens = \"08:00-22:00\"\nmoves = true";
+    let text = format!("{district}{}{}", station("a", own), station("b", ""));
+    let registry = Registry::from_toml(&text, &catalog()).unwrap();
+    let open = |path: &str, at: &str| {
+        let at: jiff::Timestamp = at.parse().unwrap();
+        registry.open_at(registry.find_station(path).unwrap(), Timestamp(at.as_millisecond()))
+    };
+    for (station, at, expected) in [
+        ("d/a", "2026-09-30T12:00:00+08:00", true),
+        ("d/a", "2026-10-01T12:00:00+08:00", false),
+        ("d/a", "2026-10-03T12:00:00+08:00", false),
+        ("d/a", "2026-10-04T07:59:59+08:00", false),
+        ("d/a", "2026-10-04T08:00:00+08:00", true),
+        ("d/b", "2026-10-01T00:00:00+08:00", false),
+        ("d/b", "2026-10-02T00:00:00+08:00", true),
+    ] {
+        assert_eq!(open(station, at), expected, "{station} {at}");
+    }
+    assert!(registry.find_station("d/a").unwrap().moves);
+    let change = registry.next_change(registry.find_station("d/b").unwrap(), Timestamp(0));
+    assert_eq!(
+        change,
+        "2026-09-30T16:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .map(|at| Timestamp(at.as_millisecond()))
+    );
 }
 
 fn of(names: &[u8], previous: Option<&Registry>, catalog: &Catalog) -> Registry {

@@ -35,6 +35,8 @@ pub(super) struct District {
     pub(super) id: String,
     pub(super) name: Text,
     pub(super) time_zone: String,
+    #[serde(default)]
+    pub(super) closed: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +48,10 @@ pub(super) struct Station {
     pub(super) capacity: Option<u32>,
     #[serde(default)]
     pub(super) opens: Opens,
+    #[serde(default)]
+    pub(super) closed: Vec<String>,
+    #[serde(default)]
+    pub(super) moves: bool,
     pub(super) address: Option<Text>,
     pub(super) phone: Option<String>,
     pub(super) master: Option<String>,
@@ -62,6 +68,10 @@ pub(super) struct Device {
     pub(super) profile: String,
     #[serde(default, with = "humantime_serde")]
     pub(super) reports_every: Option<Duration>,
+    #[serde(default)]
+    pub(super) dates: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) frozen: bool,
     #[serde(default)]
     pub(super) rules: Rules,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{problem::nearest, reading::Symbol};
 
-use super::{ByStation, Known, Rule, Shape, Text, written::Written};
+use super::{Known, Needs, Rule, Shape, Text, written::Written};
 
 /// Conditions inside conditions, at most.
 pub(super) const DEPTH_MAX: usize = 6;
@@ -51,9 +51,9 @@ impl Checker<'_> {
             self.note("bring", "one of the things to bring is empty", "remove it");
         }
         let when = when?;
-        if written.by_station == Some(ByStation::Capacity) && when.limits() != 1 {
-            let what = "by_station = \"capacity\" needs exactly one condition with a limit";
-            self.note("by_station", what, "use one above or below");
+        if written.needs == Some(Needs::Capacity) && when.limits() != 1 {
+            let what = "needs = \"capacity\" goes with exactly one condition with a limit";
+            self.note("needs", what, "use one above or below");
         }
         Some(Rule {
             id: id?,

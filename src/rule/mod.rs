@@ -60,14 +60,18 @@ impl From<Severity> for &'static str {
     }
 }
 
-/// What a rule takes from the station its device is in; the registry fills it in.
+/// What must be so for a device to have a rule at all; the registry knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ByStation {
+pub enum Needs {
     /// Its limit is a share of the station's capacity; without a capacity there is no such rule.
     Capacity,
-    /// It holds only in stations that never close.
+    /// The station never closes.
     AlwaysOpen,
+    /// The device's entry says `frozen = true`: what it holds is frozen, not chilled.
+    Frozen,
+    /// The device's entry does not say so.
+    Chilled,
 }
 
 /// One thing a crew should hear of. Belongs to a profile; overrides may change its numbers.

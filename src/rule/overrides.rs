@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::reading::Symbol;
+
 use super::{Condition, Rule, Severity, Silence, Summed};
 
 /// The numbers of a rule that may be changed; what is left out stays.
@@ -32,6 +34,8 @@ pub struct Override {
     #[serde(with = "humantime_serde")]
     pub clear_after: Option<Duration>,
     pub latched: Option<bool>,
+    #[serde(with = "humantime_serde")]
+    pub repeat: Option<Duration>,
 }
 
 impl Override {
@@ -56,6 +60,7 @@ impl Override {
             readings: inner.readings.or(self.readings),
             clear_after: inner.clear_after.or(self.clear_after),
             latched: inner.latched.or(self.latched),
+            repeat: inner.repeat.or(self.repeat),
         }
     }
 
@@ -66,6 +71,7 @@ impl Override {
         rule.readings = self.readings.unwrap_or(rule.readings).max(1);
         rule.clear_after = self.clear_after.unwrap_or(rule.clear_after);
         rule.latched = self.latched.unwrap_or(rule.latched);
+        rule.repeat = self.repeat.unwrap_or(rule.repeat);
         self.numbers(&mut rule.when)?;
         Ok(self.enabled.unwrap_or(true))
     }
@@ -178,6 +184,16 @@ impl Condition {
             }
             Self::SumOver { what: Summed::Held(held), .. } => held.each_mut(visit),
             _ => {}
+        }
+    }
+
+    /// Dates of the registry that it asks for: `date.pads`.
+    pub fn dates(&self) -> Vec<Symbol> {
+        match self {
+            Self::ExpiresWithin { date, .. } => vec![*date],
+            Self::All(list) | Self::Any(list) => list.iter().flat_map(Self::dates).collect(),
+            Self::SumOver { what: Summed::Held(held), .. } => held.dates(),
+            _ => Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{
     de::{self, IntoDeserializer},
 };
 
-use super::{ByStation, Severity, Text};
+use super::{Needs, Severity, Text};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,8 @@ pub struct Written {
     pub latched: bool,
     /// Left out: as the profile's `backfill_alerts`.
     pub on_backfill: Option<bool>,
-    pub by_station: Option<ByStation>,
+    #[serde(alias = "by_station")]
+    pub needs: Option<Needs>,
     pub says: Text,
     #[serde(rename = "do")]
     pub cure: Text,

@@ -250,8 +250,8 @@ fn every_mistake_is_named_with_its_cure() {
             "says.en: a { is never closed (close it, or leave it out)",
         ),
         (
-            format!("{fine}by_station = \"capacity\""),
-            "by_station: by_station = \"capacity\" needs exactly one condition with a limit (use \
+            format!("{fine}needs = \"capacity\""),
+            "needs: needs = \"capacity\" goes with exactly one condition with a limit (use \
              one above or below)",
         ),
     ] {

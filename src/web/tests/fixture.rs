@@ -62,6 +62,7 @@ pub(super) fn registry(stations: usize, devices: usize) -> Registry {
         name: text("Putuo", "普陀区"),
         time_zone: jiff::tz::TimeZone::UTC,
         time_zone_name: "UTC".into(),
+        closed: crate::registry::Days::default(),
     };
     let slot =
         |station: usize, device: usize| Slot(u32::try_from(station * devices + device).unwrap());
@@ -72,6 +73,8 @@ pub(super) fn registry(stations: usize, devices: usize) -> Registry {
         position: Some([31.268, 121.392]),
         capacity: Some(40),
         opens: Opens::Always,
+        closed: crate::registry::Days::default(),
+        moves: false,
         address: None,
         phone: None,
         master: None,
@@ -84,6 +87,7 @@ pub(super) fn registry(stations: usize, devices: usize) -> Registry {
         profile: Arc::clone(&fridge),
         reports_every: Duration::from_mins(1),
         rules: Arc::default(),
+        dates: Arc::default(),
     };
     let all = (0..stations).flat_map(|s| (0..devices).map(move |d| Some(device(s, d)))).collect();
     Registry::new(vec![district], (0..stations).map(station).collect(), all)

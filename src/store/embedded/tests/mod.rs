@@ -46,6 +46,7 @@ pub(super) fn registry() -> Arc<Registry> {
             profile: Arc::clone(&profile),
             reports_every: Duration::from_mins(1),
             rules: Arc::new([]),
+            dates: Arc::default(),
         })
     };
     Arc::new(Registry::new(Vec::new(), Vec::new(), (0..4).map(device).collect()))
