@@ -66,7 +66,7 @@ fn check_files(config: &Path) -> ExitCode {
                 "all well: {} districts, {} stations, {} devices, {} profiles",
                 loaded.registry.districts.len(),
                 loaded.registry.stations.len(),
-                loaded.registry.devices().count(),
+                loaded.registry.reporting().count(),
                 loaded.catalog.iter().count()
             ));
             ExitCode::SUCCESS
@@ -166,7 +166,7 @@ fn demo(config: &Path, how: &Demo) -> anyhow::Result<()> {
             let web = addresses.web.as_deref().unwrap_or("nowhere");
             say(&format!(
                 "\n  Waystation is at  http://{web}\n  {} simulated devices of {} stations report to it; Ctrl-C ends all of it\n",
-                registry.devices().count(),
+                registry.reporting().count(),
                 registry.stations.len()
             ));
             let mqtt = addresses.mqtt.context("the daemon does not listen to devices")?;

@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod data_dir;
 pub mod journal;
 pub mod decode;
+pub mod derive;
 pub mod follow;
 pub mod store;
 pub mod notify;

@@ -22,7 +22,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("data_dir", &[]),
     ("journal", &["reading", "data_dir", "decode", "settings", "telemetry"]),
     ("decode", &["reading", "rule", "device", "registry", "journal"]),
-    ("follow", &["reading", "decode", "registry", "journal", "telemetry", "clock"]),
+    ("derive", &["reading", "device", "registry", "journal", "decode"]),
+    ("follow", &["reading", "decode", "derive", "registry", "journal", "telemetry", "clock"]),
     ("ingest", &["reading", "clock", "decode", "journal", "settings", "telemetry"]),
     (
         "store",
@@ -76,7 +77,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("simulate", &["reading", "clock", "registry", "device"]),
     (
         "rehearse",
-        &["reading", "rule", "device", "registry", "decode", "journal", "alert", "problem"],
+        &[
+            "reading", "rule", "device", "registry", "decode", "derive", "journal", "alert",
+            "problem",
+        ],
     ),
     ("stages", &[]),
 ];

@@ -60,9 +60,15 @@ export function stations(state) {
   fill(id("stations-list"), rows.length ? rows : [el("li", { class: "hint" }, word("noStations"))]);
 }
 
+/** People inside, over places where they are known; nothing where nobody counts. */
+export function people(one) {
+  return one.occupancy === null ? "" : `${word("inside")} ${one.occupancy}${one.capacity ? ` / ${one.capacity}` : ""}`;
+}
+
 function station(one) {
   const open = () => { location.hash = `${one.district}/${one.id}`; };
-  const trouble = [
+  const line = [
+    people(one),
     one.alerts_open ? word("open", { n: one.alerts_open }) : "",
     one.devices_silent ? word("quiet", { n: one.devices_silent, m: one.devices_total }) : "",
   ].filter(Boolean).join(" · ");
@@ -70,7 +76,7 @@ function station(one) {
   return el("li", null, el("button", { type: "button", class: `row ${one.state}`, onclick: open, "data-key": key },
     el("strong", null, say(one.name) || one.id),
     el("span", { class: `side word ${one.state}` }, word(one.state)),
-    el("span", { class: "faint" }, trouble || key),
+    el("span", { class: "faint" }, line || key),
     el("span", { class: "side faint" }, age(one.last_reading))));
 }
 

@@ -2,7 +2,7 @@
 
 import { get, soon, state } from "/data.js";
 import { age, el, fill, id } from "/dom.js";
-import { alert } from "/lists.js";
+import { alert, people } from "/lists.js";
 import { say, value, word } from "/words.js";
 
 let shown = null;
@@ -26,7 +26,7 @@ async function load(wanted) {
 export function draw() {
   if (!shown) return;
   id("station-title").textContent = say(shown.name) || shown.id;
-  const facts = [shown.opens && `${word("opens")} ${shown.opens}`, shown.capacity && `${word("capacity")} ${shown.capacity}`];
+  const facts = [shown.opens && `${word("opens")} ${shown.opens}`, people(shown) || shown.capacity && `${word("capacity")} ${shown.capacity}`];
   const here = (state.alerts ?? []).filter((one) => one.district === shown.district && one.station === shown.id);
   fill(id("station-body"), [
     el("p", null, el("span", { class: `word ${shown.state}` }, word(shown.state)), ` · ${word("last")} `, age(shown.last_reading)),

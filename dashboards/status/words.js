@@ -17,7 +17,7 @@ const WORDS = {
     payload: "Payload:", copy: "Copy", copied: "Copied", messages: "messages: {n}", close: "Close", extras: "Not in its profile:",
     ready: "Waystation works: everything can do its job.", notReady: "Waystation cannot do all of its work:",
     fresh: "data {t} old", waiting: "connecting …", lostContact: "No contact for {t}: what you see is old",
-    yes: "yes", no: "no", capacity: "Places", opens: "Open", whole: "whole message", failed: "Cannot be loaded: {t}",
+    yes: "yes", no: "no", capacity: "Places", inside: "People inside", opens: "Open", whole: "whole message", failed: "Cannot be loaded: {t}",
   },
   zh: {
     language: "English", languageLabel: "Switch to English", skip: "跳到告警",
@@ -35,14 +35,14 @@ const WORDS = {
     payload: "报文：", copy: "复制", copied: "已复制", messages: "{n} 条消息", close: "关闭", extras: "配置中没有的指标：",
     ready: "系统运行正常。", notReady: "系统有部分功能无法工作：",
     fresh: "数据 {t}前", waiting: "正在连接……", lostContact: "已失去联系 {t}：所见数据已过时",
-    yes: "是", no: "否", capacity: "座位", opens: "开放", whole: "整条消息", failed: "无法加载：{t}",
+    yes: "是", no: "否", capacity: "座位", inside: "在站人数", opens: "开放", whole: "整条消息", failed: "无法加载：{t}",
   },
 };
 
 /** What crews bring, as the shipped profiles call it. */
 const THINGS_ZH = {
-  aed_battery: "AED 电池", batteries: "电池", bolt_cutter: "断线钳", brush: "刷子", door_note: "门上告示", drinks: "饮料",
-  fire_blanket: "灭火毯", fuses: "保险丝", master_key: "总钥匙", pads: "电极片", power_banks: "充电宝", replacement_aed: "备用 AED",
+  aed_battery: "AED 电池", batteries: "电池", bolt_cutter: "断线钳", brush: "刷子", cloth: "抹布", door_note: "门上告示", drinks: "饮料",
+  fire_blanket: "灭火毯", fuses: "保险丝", ladder: "梯子", master_key: "总钥匙", pads: "电极片", power_banks: "充电宝", replacement_aed: "备用 AED",
   reset_key: "复位钥匙", rubbish_bags: "垃圾袋", screwdriver: "螺丝刀", spare_seal: "备用密封条", spare_sensor: "备用传感器",
   spare_slots: "备用仓位", thermometer: "温度计",
 };

@@ -34,7 +34,8 @@ use crate::{
     check::Loaded,
     clock::Clock,
     data_dir,
-    decode::{self, Annotations, Contract, Decoder},
+    decode::{Annotations, Contract},
+    derive::{self, Deriver},
     follow::{self, Fanout, Follower},
     ingest::{self, Limits},
     journal::{Journal, Messages},
@@ -214,13 +215,13 @@ impl House {
             self.journal.clone(),
             self.registry.subscribe(),
             move |group, messages: &Messages, registry: &Arc<Registry>, notes: &Annotations| {
-                decode::again(&contract, group, messages, registry, notes)
+                derive::again(&contract, group, messages, registry, notes)
             },
         )
     }
 
     fn follow(&mut self, appended: mpsc::Receiver<follow::Appended>, fanout: Fanout) {
-        let decoder = Decoder::new(contract(&self.settings));
+        let decoder = Deriver::new(contract(&self.settings));
         let stage = follow::run(
             appended,
             self.journal.clone(),

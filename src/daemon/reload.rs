@@ -26,7 +26,7 @@ pub(super) fn run(
             let load = move || check::reload(&config, std::env::vars(), &previous);
             match task::spawn_blocking(load).await.context("reloading failed")? {
                 Ok(loaded) => {
-                    let (stations, devices) = (loaded.stations.len(), loaded.devices().count());
+                    let (stations, devices) = (loaded.stations.len(), loaded.reporting().count());
                     registry.send_replace(Arc::new(loaded));
                     info!(stations, devices, "registry, profiles and rules are reloaded");
                 }

@@ -79,6 +79,10 @@ impl<P: Past> Context<'_, P> {
                 return Err(refused(Code::UnknownKind, show::cut(address.kind), expected));
             }
         };
+        if topic::is_reserved(address.path) {
+            let expected = "the path of a device: what is derived of a station is sent by nobody";
+            return Err(refused(Code::NotYours, address.path.to_owned(), expected));
+        }
         let stranger = || {
             let found = address.path.to_owned();
             refused(Code::UnknownDevice, found, "a registered device")

@@ -12,6 +12,7 @@ mod rejection;
 mod cure;
 mod reply;
 mod decoder;
+mod derived;
 mod message;
 mod topic;
 mod token;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use contract::Contract;
 pub use decoder::{Decoder, again};
+pub use derived::{Derived, Figures};
 pub use rejection::{Code, Rejection};
 pub use reply::{ReplyLimit, rejected_reply};
 pub use topic::rejected_topic;
@@ -145,10 +147,13 @@ pub struct Annotations {
     pub booted: Vec<(u32, Timestamp)>,
     /// Messages that made known that others never came: index, and how many ([`Gap::missing`]).
     pub gaps: Vec<(u32, u64)>,
+    /// What was derived of the messages' stations. Decoding leaves it to `derive`.
+    pub derived: Vec<Derived>,
 }
 
 impl Annotations {
     pub fn is_empty(&self) -> bool {
-        self.repeats.is_empty() && self.booted.is_empty() && self.gaps.is_empty()
+        let Self { repeats, booted, gaps, derived } = self;
+        repeats.is_empty() && booted.is_empty() && gaps.is_empty() && derived.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Code, Contract, contract::LEVEL_MAX, show, token::Refusal};
 use crate::{
+    device::STATION,
     reading::Kind,
     registry::{Device, Registry},
 };
@@ -48,6 +49,11 @@ pub(super) fn read<'t, 'r>(
 pub fn rejected_topic(topic: &str, contract: &Contract) -> Option<String> {
     let (path, _) = split(topic.as_bytes(), &contract.prefix)?;
     is_path(path, '/').then(|| format!("{}/{path}/rejected", contract.prefix))
+}
+
+/// Whether a path is that of a station's derived device, registered or not.
+pub(super) fn is_reserved(path: &str) -> bool {
+    path.strip_suffix(STATION).is_some_and(|before| before.ends_with('/'))
 }
 
 /// Whether a message sent by `sender` may not speak for `path`: it is another device.

@@ -11,6 +11,9 @@ pub use load::{ids_in, load, parse, shares_rules};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
 pub use timeline::{Expected, Facts, How, Moment, Play, Said, Timeline, Turn, What};
 
+/// The profile of the stations themselves, and the id of their devices of that profile.
+pub const STATION: &str = "station";
+
 use std::{collections::HashMap, ffi::OsStr, sync::Arc};
 
 /// All profiles: the shipped ones and those of `[profiles] dir`, which add to or replace them.

@@ -25,6 +25,8 @@ pub struct Profile {
     pub examples: Vec<Example>,
     /// What a device says over time, and which alerts must come of it.
     pub timelines: Vec<Timeline>,
+    /// Of the station itself: its readings are derived from those of its devices, nobody sends them.
+    pub derived: bool,
     /// Late readings count for alerts (cold chain, AED).
     pub backfill_alerts: bool,
     /// It has no electronics: its values come from records that people make, and silence is no news.

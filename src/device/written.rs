@@ -12,16 +12,17 @@ use crate::{
 };
 
 use super::{
-    Example, Expectation, Metric, MetricKind, Profile, Timeline,
+    Example, Expectation, Metric, MetricKind, Profile, STATION, Timeline,
     every::Every,
     timeline::{self, Names},
 };
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "id",
     "name",
     "facility",
     "reports_every",
+    "derived",
     "backfill_alerts",
     "by_hand",
     "metrics",
@@ -83,6 +84,7 @@ pub(super) fn profile<'a>(
     let by_hand = sheet.take("", table, "by_hand").unwrap_or(false);
     let reports_every =
         if by_hand { Some(not_at_all(sheet, table)) } else { interval(sheet, table) };
+    let derived = sheet.take("", table, "derived").unwrap_or(false);
     let backfill_alerts = sheet.take("", table, "backfill_alerts").unwrap_or(false);
     let silent: Option<Silent> = sheet.take("", table, "silent");
     let metrics = metrics(sheet, table);
@@ -91,7 +93,8 @@ pub(super) fn profile<'a>(
     let Own { mut rules, needs, off } = rules(sheet, table, &known, backfill_alerts);
     let nameless = Text::default();
     let mut shared = every.rules(name.as_ref().unwrap_or(&nameless), &known, &rules);
-    shared.retain(|_| !by_hand);
+    // They are about things that send something.
+    shared.retain(|_| !by_hand && !derived);
     for rule in shared.iter_mut().filter(|rule| rule.id.as_str() == "silent") {
         rule.severity = silent.as_ref().map_or(rule.severity, |silent| silent.severity);
     }
@@ -106,6 +109,7 @@ pub(super) fn profile<'a>(
 
     let (id, name, facility, reports_every) = (id?, name?, facility?, reports_every?);
     check_head(sheet, &id, &metrics, by_hand);
+    check_derived(sheet, &id, derived);
     Some(Profile {
         id,
         name,
@@ -116,6 +120,7 @@ pub(super) fn profile<'a>(
         simulate,
         examples,
         timelines,
+        derived,
         backfill_alerts,
         by_hand,
         needs,
@@ -160,6 +165,21 @@ fn check_head(sheet: &mut Sheet<'_>, id: &str, metrics: &[Metric], by_hand: bool
     }
     if metrics.is_empty() && !by_hand {
         sheet.note("metrics", None, "there are none", "add [metrics.temp_c] or another");
+    }
+}
+
+/// What is derived is of the station, and nothing else may take its name.
+fn check_derived(sheet: &mut Sheet<'_>, id: &str, derived: bool) {
+    match (id == STATION, derived) {
+        (true, false) => {
+            let what = format!("profile {STATION:?} is what is derived of a station");
+            sheet.note("id", None, what, "use another id, or say derived = true");
+        }
+        (false, true) => {
+            let what = "nothing is derived for a profile of this name";
+            sheet.note("derived", None, what, format!("leave it out; only {STATION:?} has it"));
+        }
+        _ => {}
     }
 }
 

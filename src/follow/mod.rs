@@ -26,7 +26,8 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    decode::{Annotations, Code, Decoded, Decoder},
+    decode::{Annotations, Code, Decoded},
+    derive::Deriver,
     journal::{Group, Journal, Messages, ReadError},
     registry::Registry,
     telemetry::Counters,
@@ -57,7 +58,7 @@ impl From<(u64, Arc<Messages>)> for Appended {
     }
 }
 
-/// How messages become readings: the decoder, or a test's fake.
+/// How messages become readings: decoding and deriving, or a test's fake.
 pub trait Decode: Send + 'static {
     fn decode(
         &mut self,
@@ -72,7 +73,7 @@ pub trait Decode: Send + 'static {
     fn restore(&mut self, rows: Vec<(String, Vec<u8>)>, registry: &Registry);
 }
 
-impl Decode for Decoder {
+impl Decode for Deriver {
     fn decode(
         &mut self,
         group: u64,

@@ -95,6 +95,11 @@ impl Table {
         self.devices.get(device.index()).map_or_else(Seen::default, |row| row.seen)
     }
 
+    pub(super) fn metric(&self, device: Slot, name: &str) -> Option<Metric> {
+        let mut metrics = self.devices.get(device.index())?.metrics.iter().map(|one| one.open());
+        metrics.find(|metric| metric.metric.as_str() == name)
+    }
+
     pub(super) fn restore(&mut self, device: Slot, metrics: impl IntoIterator<Item = Metric>) {
         let row = self.row(device);
         let known: Vec<Metric> = row.metrics.iter().map(|packed| packed.open()).collect();

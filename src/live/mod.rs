@@ -37,6 +37,21 @@ const DEVICES_WITH_EXTRAS: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Live(Arc<Inner>);
 
+/// The table of the latest values, while [`Live::with_latest`] looks at it.
+#[derive(Debug)]
+pub struct Now<'a>(&'a latest::Table);
+
+impl Now<'_> {
+    pub fn seen(&self, device: Slot) -> Seen {
+        self.0.seen(device)
+    }
+
+    /// One metric, if the device ever said it.
+    pub fn metric(&self, device: Slot, name: &str) -> Option<Metric> {
+        self.0.metric(device, name)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     started: Timestamp,
@@ -105,9 +120,8 @@ impl Live {
     }
 
     /// Runs `look` over the table of the latest values without copying them; keep it short.
-    pub fn with_latest<T>(&self, look: impl FnOnce(&dyn Fn(Slot) -> Seen) -> T) -> T {
-        let state = self.read();
-        look(&|device| state.latest.seen(device))
+    pub fn with_latest<T>(&self, look: impl FnOnce(&Now<'_>) -> T) -> T {
+        look(&Now(&self.read().latest))
     }
 
     /// One value, if the device ever said it.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    device::Catalog,
+    device::{Catalog, STATION},
     problem::{Problem, nearest},
     reading::{Slot, Symbol, Timestamp},
 };
@@ -103,7 +103,8 @@ impl<'a> Builder<'a> {
         let (district_id, closed) = (&known.id, known.closed.with(&own));
         let path = format!("{district_id}/{}", written.id).into_boxed_str();
         let Ok(index) = u32::try_from(self.registry.stations.len()) else { return };
-        if self.registry.by_station.insert(path.clone(), index).is_some() {
+        let twice = self.registry.by_station.insert(path.clone(), index).is_some();
+        if twice {
             self.note(place, "id", format!("station {path} is there twice"), "rename one of them");
         }
         let station = Station {
@@ -118,12 +119,29 @@ impl<'a> Builder<'a> {
             address: written.address,
             phone: written.phone,
             master: written.master,
-            devices: Vec::with_capacity(written.devices.len()),
+            devices: Vec::with_capacity(written.devices.len() + 1),
         };
         self.registry.stations.push(station);
         for (i, device) in written.devices.iter().enumerate() {
             let place = place.inner(&format!("devices[{i}]"));
             self.device(&place, index, &path, [outer, &written.rules], device);
+        }
+        if !twice {
+            self.derived(place, index, &path, [outer, &written.rules]);
+        }
+    }
+
+    /// The device that stands for the station itself.
+    fn derived(
+        &mut self,
+        place: &Place<'_>,
+        station: u32,
+        station_path: &str,
+        outer: [&ProfileRules; 2],
+    ) {
+        if self.catalog.get(STATION).is_some() {
+            let written = written::Device::named(STATION);
+            self.enter(place, station, station_path, outer, &written);
         }
     }
 
@@ -156,6 +174,23 @@ impl<'a> Builder<'a> {
         written: &written::Device,
     ) {
         self.id(place, &written.id);
+        for (key, name) in [("id", &written.id), ("profile", &written.profile)] {
+            if name == STATION {
+                let what = format!("{STATION:?} is the device that stands for the station itself");
+                return self.note(place, key, what, "leave it out: every station has it already");
+            }
+        }
+        self.enter(place, station, station_path, outer, written);
+    }
+
+    fn enter(
+        &mut self,
+        place: &Place<'_>,
+        station: u32,
+        station_path: &str,
+        outer: [&ProfileRules; 2],
+        written: &written::Device,
+    ) {
         let Some(profile) = self.catalog.get(&written.profile) else {
             return self.unknown_profile(place, "profile", &written.profile);
         };

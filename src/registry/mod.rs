@@ -54,6 +54,7 @@ pub struct Station {
     pub address: Option<Text>,
     pub phone: Option<String>,
     pub master: Option<String>,
+    /// In the order of the file; the one that stands for the station itself is the last.
     pub devices: Vec<Slot>,
 }
 
@@ -142,6 +143,16 @@ impl Registry {
 
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
         self.devices.iter().flatten()
+    }
+
+    /// The devices that send something: all but those that stand for the stations themselves.
+    pub fn reporting(&self) -> impl Iterator<Item = &Device> {
+        self.devices().filter(|device| !device.profile.derived)
+    }
+
+    /// The device that stands for the station itself.
+    pub fn derived_of(&self, station: &Station) -> Option<&Device> {
+        station.devices.last().and_then(|slot| self.device(*slot)).filter(|d| d.profile.derived)
     }
 
     /// One more than the highest slot ever given: the length of a table indexed by slot.

@@ -44,7 +44,7 @@ fn the_format_of_the_manual_is_read() {
     let device = registry.find("d/shuxinwan/aed-1").unwrap();
     assert_eq!((device.id(), device.profile.id.as_str()), ("aed-1", "aed"));
     let station = registry.station_of(device).unwrap();
-    assert_eq!((station.capacity, station.devices.len()), (Some(40), 2));
+    assert_eq!((station.capacity, station.devices.len()), (Some(40), 3));
     assert_eq!(registry.find_station("d/shuxinwan").unwrap().id, "shuxinwan");
     assert_eq!(registry.district_of(station).unwrap().time_zone_name, "Asia/Shanghai");
 }
@@ -87,10 +87,10 @@ fn capacity_and_hours_of_the_station_shape_its_rules() {
         station("b", &format!("opens = \"08:00-22:00\"\n{devices}")),
     ))
     .unwrap();
-    assert_eq!(limit_of(&registry, "d/a/p", "over_capacity"), Some(40.0));
-    assert_eq!(limit_of(&registry, "d/a/p", "crowded"), Some(48.0));
+    assert_eq!(limit_of(&registry, "d/a/station", "over_capacity"), Some(40.0));
+    assert_eq!(limit_of(&registry, "d/a/station", "crowded"), Some(48.0));
     let has = |path, rule| registry.find(path).unwrap().rules.iter().any(|r| r.id.as_str() == rule);
-    assert!(!has("d/b/p", "over_capacity") && has("d/b/p", "sos"));
+    assert!(!has("d/b/station", "over_capacity") && has("d/b/station", "drift"));
     assert!(has("d/a/x", "shut") && !has("d/b/x", "shut") && has("d/b/x", "tamper"));
 }
 
@@ -136,6 +136,14 @@ fn every_mistake_is_named() {
                 "devices = [ { id = \"f\", profile = \"door\" }, { id = \"f\", profile = \"door\" } ]",
             ),
             "devices[1].id: device d/a/f is there twice",
+        ),
+        (
+            station("a", "devices = [ { id = \"station\", profile = \"door\" } ]"),
+            "devices[0].id: \"station\" is the device that stands for the station itself (leave",
+        ),
+        (
+            device("profile = \"station\""),
+            "devices[0].profile: \"station\" is the device that stands for the station itself",
         ),
         (
             "[rules.fridg.too_warm]\nlimit = 1\n".to_owned(),
@@ -278,6 +286,22 @@ fn holidays_are_the_districts_and_the_stations_own() {
     );
 }
 
+#[test]
+fn every_station_has_a_device_of_its_own_last() {
+    let rules = "rules = { station = { drift = { limit = 25 } } }\n\
+                 devices = [ { id = \"f\", profile = \"fridge\" } ]";
+    let registry = read(&format!("{}{}", station("a", rules), station("b", ""))).unwrap();
+    for (path, things) in [("d/a", 1), ("d/b", 0)] {
+        let station = registry.find_station(path).unwrap();
+        let own = registry.derived_of(station).unwrap();
+        assert_eq!(&*own.path, format!("{path}/station"));
+        assert_eq!(station.devices.last(), Some(&own.slot));
+        assert_eq!(station.devices.len(), things + 1, "{path}");
+    }
+    assert_eq!(registry.reporting().count(), 1);
+    assert_eq!(limit_of(&registry, "d/a/station", "drift"), Some(25.0));
+}
+
 fn of(names: &[u8], previous: Option<&Registry>, catalog: &Catalog) -> Registry {
     let mut names: Vec<_> = names.to_vec();
     names.sort_unstable();
@@ -311,7 +335,8 @@ proptest! {
             }
             let slots: std::collections::HashSet<_> = owner.values().collect();
             prop_assert_eq!(slots.len(), owner.len());
-            prop_assert_eq!(registry.slots(), owner.len());
+            // One more is the station's own.
+            prop_assert_eq!(registry.slots(), owner.len() + 1);
         }
     }
 }

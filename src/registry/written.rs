@@ -76,6 +76,15 @@ pub(super) struct Device {
     pub(super) rules: Rules,
 }
 
+impl Device {
+    /// One of the profile of its own name, without anything more to say.
+    pub(super) fn named(name: &str) -> Self {
+        let (id, profile) = (name.to_owned(), name.to_owned());
+        let (dates, rules) = (BTreeMap::new(), Rules::new());
+        Self { id, profile, reports_every: None, dates, frozen: false, rules }
+    }
+}
+
 /// Reads a whole file, or says everything that is wrong with its form.
 pub(super) fn file(path: &Path, text: &str) -> Result<File, Vec<Problem>> {
     if let Ok(file) = toml::from_str(text) {

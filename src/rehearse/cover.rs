@@ -20,24 +20,29 @@ struct Seen<'a> {
 }
 
 #[derive(Debug)]
-pub(super) struct Cover<'a>(Vec<Seen<'a>>);
+pub(super) struct Cover<'a> {
+    seen: Vec<Seen<'a>>,
+    /// Its metrics are made of what other devices say.
+    derived: bool,
+}
 
 impl<'a> Cover<'a> {
-    pub(super) fn of(rules: &[&'a Rule]) -> Self {
+    pub(super) fn of(rules: &[&'a Rule], derived: bool) -> Self {
         let seen = |rule: &&'a Rule| Seen { rule, fired: false, resolved: false, silent: false };
-        Self(rules.iter().map(seen).collect())
+        Self { seen: rules.iter().map(seen).collect(), derived }
     }
 
     pub(super) fn take(&mut self, timeline: &Timeline, played: &Played) {
         let spoken = spoken(timeline);
-        for seen in &mut self.0 {
+        for seen in &mut self.seen {
             let id = seen.rule.id.as_str();
             if !counts(timeline, id) {
                 continue;
             }
             let mut own = played.happened.iter().filter(|happened| happened.rule == id).peekable();
             let looks_at = seen.rule.when.metrics();
-            let mut looks_at = looks_at.iter().filter(|name| is_said(name.as_str())).peekable();
+            let said = |name: &&Symbol| !self.derived && is_said(name.as_str());
+            let mut looks_at = looks_at.iter().filter(said).peekable();
             let touched =
                 looks_at.peek().is_none() || looks_at.any(|name| spoken.contains(name.as_str()));
             seen.silent |= touched && own.peek().is_none();
@@ -50,7 +55,7 @@ impl<'a> Cover<'a> {
 
     /// What is still to be shown: `freezing: never fires`.
     pub(super) fn gaps(&self) -> Vec<String> {
-        self.0.iter().filter_map(Seen::gap).collect()
+        self.seen.iter().filter_map(Seen::gap).collect()
     }
 }
 

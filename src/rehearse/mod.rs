@@ -75,7 +75,9 @@ fn try_timelines<'a>(
     rules: &[&Rule],
     tried: &mut Tried,
 ) {
-    let mut cover = Cover::of(rules);
+    let mut timelines = timelines.peekable();
+    let derived = timelines.peek().is_some_and(|(profile, _)| profile.derived);
+    let mut cover = Cover::of(rules, derived);
     for (profile, timeline) in timelines {
         tried.timelines += 1;
         match play(catalog, profile, timeline) {

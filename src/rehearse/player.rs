@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{message::Sender, world};
 use crate::{
     alert::{Engine, Happening, Outcome},
-    decode::{Decoded, Decoder, Rejection},
+    decode::{Decoded, Rejection},
+    derive::Deriver,
     device::{Catalog, Moment, Play, Profile, Timeline, Turn, What},
     reading::Timestamp,
     registry::Registry,
@@ -63,7 +64,7 @@ struct Player<'a> {
     registry: Arc<Registry>,
     path: String,
     senders: BTreeMap<String, Sender>,
-    decoder: Decoder,
+    deriver: Deriver,
     engine: Engine,
     group: u64,
     /// Alerts that are open, by their rule, and all that ever were, by their id.
@@ -80,7 +81,7 @@ impl<'a> Player<'a> {
             profile,
             path: world::path(&profile.id),
             senders: BTreeMap::new(),
-            decoder: Decoder::default(),
+            deriver: Deriver::default(),
             engine: Engine::new(Arc::clone(&registry), start, Duration::ZERO),
             registry,
             group: 0,
@@ -122,7 +123,7 @@ impl<'a> Player<'a> {
         let Some(sender) = self.senders.get_mut(&id) else { return Ok(()) };
         let Some(messages) = sender.message(at, &play.what, refused) else { return Ok(()) };
         self.group += 1;
-        let (decoded, _) = self.decoder.decode(self.group, &messages, &self.registry);
+        let (decoded, _) = self.deriver.decode(self.group, &messages, &self.registry);
         let outcome = self.engine.apply(&decoded, world::time(at));
         self.note(outcome);
         judged(&decoded, refused.is_some())

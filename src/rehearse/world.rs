@@ -42,7 +42,9 @@ pub(super) fn build(
         let dates = facts.dates.iter().map(|(name, date)| (name.clone(), text(date)));
         device.insert("dates".to_owned(), Value::Table(dates.collect()));
     }
-    let mut devices = vec![entry(&profile.id, device)];
+    // A station has its own device already.
+    let own = (!profile.derived).then(|| entry(&profile.id, device));
+    let mut devices: Vec<_> = own.into_iter().collect();
     let others = timeline.plays.iter().filter_map(|play| play.profile.as_deref());
     let others: BTreeSet<&str> = others.filter(|other| *other != profile.id).collect();
     devices.extend(others.iter().map(|other| entry(other, Table::new())));

@@ -128,6 +128,9 @@ pub struct Fault {
     /// Numbers that are this much more while it lasts.
     #[serde(default)]
     pub add: BTreeMap<String, f64>,
+    /// Counters that have grown by this much once it begins, for good.
+    #[serde(default)]
+    pub grow: BTreeMap<String, f64>,
     /// The device says nothing while it lasts.
     #[serde(default)]
     pub silent: bool,

@@ -131,7 +131,12 @@ impl Life {
     fn turn_faults(&mut self, now: Timestamp) {
         for (times, fault) in self.faults.iter_mut().zip(&self.behaviours.faults) {
             match times.ends {
-                None if times.begins <= now => times.ends = Some(times.begins + fault.lasts),
+                None if times.begins <= now => {
+                    times.ends = Some(times.begins + fault.lasts);
+                    for (name, more) in &fault.grow {
+                        self.memories.get_mut(name).into_iter().for_each(|m| m.grow(*more));
+                    }
+                }
                 Some(ends) if ends <= now => {
                     times.begins = ends + wait(fault.every, &mut self.rng);
                     times.ends = None;

@@ -72,6 +72,13 @@ impl Memory {
         }
     }
 
+    /// A counter grows at once.
+    pub(super) fn grow(&mut self, more: f64) {
+        if let Self::Count { value, .. } = self {
+            *value += more;
+        }
+    }
+
     /// When this metric changes in a way that a device reports at once.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
         match self {

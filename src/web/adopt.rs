@@ -33,7 +33,7 @@ pub(super) fn snippet(registry: &Registry, path: &str, head: &str) -> String {
 /// The registered profile whose name the device's id begins with (`fridge-9`), else the one whose
 /// metrics its payload speaks of most, else the id without its number.
 fn profile(registry: &Registry, device: &str, head: &str) -> String {
-    let known: BTreeSet<_> = registry.devices().map(|d| d.profile.id.as_str()).collect();
+    let known: BTreeSet<_> = registry.reporting().map(|d| d.profile.id.as_str()).collect();
     let named = known.iter().filter(|id| device.starts_with(**id)).max_by_key(|id| id.len());
     if let Some(named) = named {
         return (*named).to_owned();
@@ -42,7 +42,7 @@ fn profile(registry: &Registry, device: &str, head: &str) -> String {
         let metrics = profile.metrics.iter();
         metrics.filter(|metric| head.contains(&format!("\"{}\"", metric.symbol))).count()
     };
-    let best = registry.devices().map(|d| (speaks(&d.profile), d.profile.id.as_str())).max();
+    let best = registry.reporting().map(|d| (speaks(&d.profile), d.profile.id.as_str())).max();
     match best {
         Some((1.., id)) => id.to_owned(),
         _ => device.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned(),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{decode::PresenceState, live::Seen, reading::Timestamp, rule::Severity};
+use crate::{
+    decode::PresenceState, live::Seen, reading::Timestamp, registry::Device, rule::Severity,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +65,11 @@ pub(super) fn presence(
         (false, _) if asleep => Presence::Sleeping,
         (false, _) => Presence::Online,
     }
+}
+
+/// After this long without a word from an awake device, what it said last is old.
+pub(super) fn patience_of(device: &Device) -> Duration {
+    patience(device.reports_every, None)
 }
 
 fn patience(reports_every: Duration, sleeps_s: Option<u32>) -> Duration {

@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     decode::Extra,
-    live::{Facts, Metric, Seen},
-    reading::{Slot, Timestamp, Value},
+    live::{Facts, Metric, Now},
+    reading::{Timestamp, Value},
     registry::{Device, Registry, Station},
     rule::{Severity, Text},
 };
@@ -37,6 +37,10 @@ pub(super) struct StationView<'a> {
     /// WGS-84 latitude and longitude.
     position: Option<[f64; 2]>,
     capacity: Option<u32>,
+    /// People inside, where somebody counts them.
+    occupancy: Option<f64>,
+    /// Visits since they are counted.
+    visits_total: Option<f64>,
     /// `24h`, `08:00-22:00`, or by weekday, in the district's time zone.
     opens: String,
     state: Standing,
@@ -122,9 +126,10 @@ pub(super) async fn list(
     let registry = app.registry();
     let open = open_alerts(&app).await?;
     let now = app.clock.now();
-    let views: Vec<_> = app.live.with_latest(|seen| {
+    let views: Vec<_> = app.live.with_latest(|known| {
         let stations = registry.stations.iter();
-        let views = stations.filter_map(|station| view(&app, &registry, station, &open, seen, now));
+        let views =
+            stations.filter_map(|station| view(&app, &registry, station, &open, known, now));
         views.filter(|view| ask.district.as_deref().is_none_or(|d| d == view.district)).collect()
     });
     Ok(Json(views).into_response())
@@ -142,10 +147,11 @@ pub(super) async fn detail(
     let station = query::station(&registry, &format!("{district}/{station}"))?;
     let open = open_alerts(&app).await?;
     let now = app.clock.now();
-    let view = app.live.with_latest(|seen| view(&app, &registry, station, &open, seen, now));
+    let view = app.live.with_latest(|known| view(&app, &registry, station, &open, known, now));
     let view = view.ok_or_else(|| Error::internal("a station without a district"))?;
     let devices = station.devices.iter().filter_map(|slot| registry.device(*slot));
-    let devices = devices.map(|device| device_view(&app, device, now)).collect();
+    let devices = devices.filter_map(|device| device_view(&app, device, view.last_reading, now));
+    let devices = devices.collect();
     Ok(Json(DetailView { station: view, devices }).into_response())
 }
 
@@ -170,18 +176,20 @@ fn view<'a>(
     registry: &'a Registry,
     station: &'a Station,
     open: &Open,
-    seen: &dyn Fn(Slot) -> Seen,
+    known: &Now<'_>,
     now: Timestamp,
 ) -> Option<StationView<'a>> {
     let district = &registry.district_of(station)?.id;
     let (mut total, mut silent, mut last) = (0, 0, None);
-    for device in station.devices.iter().filter_map(|slot| registry.device(*slot)) {
-        let seen = seen(device.slot);
+    let reporting = station.devices.iter().filter_map(|slot| registry.device(*slot));
+    for device in reporting.filter(|device| !device.profile.derived) {
+        let seen = known.seen(device.slot);
         let presence = standing::presence(seen, device.reports_every, app.live.started(), now);
         total += 1;
         silent += usize::from(presence.is_silent());
         last = last.max(seen.last);
     }
+    let (occupancy, visits_total) = people(registry, station, known, now);
     let alerts = open.get(&format!("{district}/{}", station.id));
     Some(StationView {
         district,
@@ -189,6 +197,8 @@ fn view<'a>(
         name: &station.name,
         position: station.position,
         capacity: station.capacity,
+        occupancy,
+        visits_total,
         opens: format::opens(&station.opens),
         state: standing::standing(alerts.map(|(_, worst)| *worst), total, silent),
         last_reading: last,
@@ -198,15 +208,42 @@ fn view<'a>(
     })
 }
 
-fn device_view<'a>(app: &App, device: &'a Device, now: Timestamp) -> DeviceView<'a> {
-    let latest = app.live.latest(device.slot);
+/// How many people are inside, if that was said a short while ago, and visits so far.
+fn people(
+    registry: &Registry,
+    station: &Station,
+    known: &Now<'_>,
+    now: Timestamp,
+) -> (Option<f64>, Option<f64>) {
+    let Some(derived) = registry.derived_of(station) else { return (None, None) };
+    let metric = |name| known.metric(derived.slot, name);
+    let fresh = |metric: &Metric| now.since(metric.at) <= standing::patience_of(derived);
+    let number = |metric: Metric| metric.value.as_number();
+    (metric("occupancy").filter(fresh).and_then(number), metric("visits_total").and_then(number))
+}
+
+/// `heard`: when anything of the station was. The device that stands for it is there when the station
+/// is, and shown once there is something to show.
+fn device_view<'a>(
+    app: &App,
+    device: &'a Device,
+    heard: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<DeviceView<'a>> {
+    let mut latest = app.live.latest(device.slot);
+    if device.profile.derived {
+        latest.seen.last = heard;
+        if latest.metrics.is_empty() {
+            return None;
+        }
+    }
     let Facts { model, firmware, serial, .. } = latest.facts.unwrap_or_default();
     let known = device.profile.metrics.iter().filter_map(|known| {
         let metric = latest.metrics.iter().find(|metric| metric.metric == known.symbol)?;
         Some(metric_view(&known.name, metric))
     });
     let extras = app.live.extras(device.slot).into_iter();
-    DeviceView {
+    Some(DeviceView {
         id: device.id(),
         profile: &device.profile.id,
         name: &device.profile.name,
@@ -218,7 +255,7 @@ fn device_view<'a>(app: &App, device: &'a Device, now: Timestamp) -> DeviceView<
         serial,
         metrics: known.collect(),
         extras: extras.map(|Extra { name, found, .. }| ExtraView { name, found }).collect(),
-    }
+    })
 }
 
 fn metric_view<'a>(name: &'a Text, metric: &Metric) -> MetricView<'a> {

@@ -123,6 +123,7 @@ fn notes(index: u32) -> Annotations {
         repeats: vec![index],
         booted: vec![(index + 1, Timestamp(7))],
         gaps: vec![(index, 3)],
+        ..Annotations::default()
     }
 }
 

@@ -42,7 +42,7 @@ async fn stations_show_how_they_stand() {
     assert_eq!(status, 200);
     let expected = json!({
         "district": "putuo", "id": "s0", "name": {"en": "Station", "zh": "驿站"},
-        "position": [31.268, 121.392], "capacity": 40, "opens": "24h", "state": "major",
+        "position": [31.268, 121.392], "capacity": 40, "occupancy": null, "visits_total": null, "opens": "24h", "state": "major",
         "last_reading": START.0 + 900_000, "devices_total": 2, "devices_silent": 1, "alerts_open": 2,
     });
     assert_eq!(stations[0], expected);
