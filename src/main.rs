@@ -37,7 +37,8 @@ enum Command {
     Check,
     /// Publish as every device of the registry would.
     Simulate(Simulate),
-    /// Print what the embedded store holds, as CSV or JSON lines.
+    /// Print what the embedded store has on disk, as CSV or JSON lines: all but the newest hour,
+    /// which is still in the memory of the daemon (the API's `series` has it).
     Export(Export),
     /// Try the examples and timelines of the shipped profiles, or of a folder's.
     TestProfiles {

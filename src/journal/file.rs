@@ -11,6 +11,9 @@ use crate::data_dir::{leave_as_it_is, look, move_away};
 const APPLICATION: i32 = 0x5753_4a31;
 const VERSION: i32 = 1;
 
+/// More than there are, so that none is parsed twice.
+const STATEMENTS: usize = 64;
+
 /// `total`: messages ever journaled, up to and with this group. Annotations stand apart, because
 /// adding a column's value to a group would write its whole block again.
 const TABLES: &str = "
@@ -86,6 +89,7 @@ pub(super) fn open_for_reading(file: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn prepare(connection: &Connection, limit: &Limit) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = 5000;
          PRAGMA synchronous = FULL;

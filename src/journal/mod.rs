@@ -33,6 +33,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Instant,
 };
 
 use rusqlite::{Connection, OptionalExtension};
@@ -98,6 +99,8 @@ impl Journal {
             limit,
             connection: Some(connection),
             tail,
+            used: None,
+            lazily: Instant::now(),
             shared: Arc::clone(&shared),
             trouble: Trouble::new(readiness, counters.clone()),
             counters,

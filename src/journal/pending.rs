@@ -44,6 +44,8 @@ pub(super) struct Lazy {
     notes: Vec<(u64, Vec<u8>)>,
     state: BTreeMap<String, Vec<u8>>,
     checkpoint: u64,
+    /// Whether it is for this transaction, or only says how far readers are.
+    due: bool,
 }
 
 impl Shared {
@@ -114,8 +116,12 @@ impl Shared {
         self.waiting().changed
     }
 
-    pub(super) fn take(&self) -> Lazy {
+    /// What waits for a transaction, if it is `due` for this one.
+    pub(super) fn take(&self, due: bool) -> Lazy {
         let mut waiting = self.waiting();
+        if !due {
+            return Lazy { upto: waiting.upto.clone(), ..Lazy::default() };
+        }
         waiting.changed = false;
         let covered = waiting.notes.range(..=waiting.checkpoint);
         Lazy {
@@ -123,17 +129,24 @@ impl Shared {
             notes: covered.map(|(group, notes)| (*group, annotation::write(notes))).collect(),
             checkpoint: waiting.checkpoint,
             state: std::mem::take(&mut waiting.state),
+            due,
         }
     }
 
     /// `lazy` is on disk: readers find its annotations there from now on.
     pub(super) fn written(&self, lazy: &Lazy) {
+        if !lazy.due {
+            return;
+        }
         let mut waiting = self.waiting();
         waiting.notes = waiting.notes.split_off(&lazy.checkpoint.saturating_add(1));
     }
 
     /// `lazy` is not on disk: it waits on, under what came since.
     pub(super) fn put_back(&self, lazy: Lazy) {
+        if !lazy.due {
+            return;
+        }
         let mut waiting = self.waiting();
         let newer = std::mem::replace(&mut waiting.state, lazy.state);
         waiting.state.extend(newer);
@@ -142,7 +155,14 @@ impl Shared {
 }
 
 impl Lazy {
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.due {
+            return Ok(());
+        }
         let mut reader = connection.prepare_cached(
             "INSERT INTO readers VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET upto = ?2 WHERE upto <> ?2",
@@ -161,9 +181,10 @@ impl Lazy {
         Ok(())
     }
 
-    /// What every reader has passed; with no readers, everything.
+    /// What every reader has passed; with no readers, everything. Nothing where their commits do not
+    /// become durable together with what is done about it.
     pub(super) fn passed(&self) -> u64 {
-        self.slowest().map_or(u64::MAX, |(_, upto)| upto)
+        if self.due { self.slowest().map_or(u64::MAX, |(_, upto)| upto) } else { 0 }
     }
 
     pub(super) fn slowest(&self) -> Option<(&'static str, u64)> {

@@ -14,6 +14,12 @@ pub(super) struct Limit {
     pub when_full: WhenFull,
 }
 
+/// At most so much more is in use with one more group; what is really in use is counted again
+/// when that reaches the limit, and every second.
+pub(super) fn taken_by(bytes: u64) -> u64 {
+    bytes.saturating_add(PER_GROUP)
+}
+
 impl Limit {
     pub(super) fn of(settings: &settings::Journal) -> Self {
         Self { max_bytes: settings.max_bytes, when_full: settings.when_full }
@@ -30,7 +36,7 @@ impl Limit {
 
     /// Whether a block of `bytes` fits into a journal that holds `used`.
     pub(super) fn fits(&self, used: u64, bytes: u64) -> bool {
-        used.saturating_add(bytes).saturating_add(PER_GROUP) <= self.max_bytes.0
+        used.saturating_add(taken_by(bytes)) <= self.max_bytes.0
     }
 
     /// Far enough below the limit to say that it is over.

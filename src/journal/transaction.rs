@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tracing::error;
 
-use super::{AppendError, Messages, group::Stored, pending::Lazy, space::Limit};
+use super::{
+    AppendError, Messages,
+    group::Stored,
+    pending::Lazy,
+    space::{self, Limit},
+};
 use crate::settings::WhenFull;
 
 /// Passed groups are deleted this many at a time, so that no append waits long for it.
@@ -46,13 +51,14 @@ pub(super) fn run<'a>(
     connection: &Connection,
     limit: &Limit,
     tail: Tail,
+    used: Option<u64>,
     lazy: &Lazy,
     appends: impl ExactSizeIterator<Item = &'a Messages>,
 ) -> rusqlite::Result<Done> {
-    let transaction =
-        rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    lazy.write(&transaction)?;
-    let mut work = Work::begin(&transaction, limit, tail, lazy, appends.len())?;
+    let transaction = Transaction::begin(connection)?;
+    lazy.write(connection)?;
+    let used = used.map_or_else(|| limit.used(connection), Ok)?;
+    let mut work = Work::begin(connection, limit, tail, lazy, used, appends.len());
     if appends.len() == 0 || work.passed >= work.done.tail.first + TRIM {
         work.trim(TRIM)?;
     }
@@ -65,6 +71,34 @@ pub(super) fn run<'a>(
     transaction.commit()?;
     done.fsync = begun.elapsed();
     Ok(done)
+}
+
+/// Begun and ended by statements that are kept: they come two hundred times a second.
+struct Transaction<'a> {
+    connection: &'a Connection,
+    open: bool,
+}
+
+impl<'a> Transaction<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self { connection, open: true })
+    }
+
+    fn commit(mut self) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.open && !self.connection.is_autocommit() {
+            // Where even this fails the connection is given up by whoever sees the first error.
+            self.connection.execute_batch("ROLLBACK").ok();
+        }
+    }
 }
 
 struct Work<'a> {
@@ -81,16 +115,12 @@ impl<'a> Work<'a> {
         limit: &'a Limit,
         tail: Tail,
         lazy: &'a Lazy,
+        used: u64,
         appends: usize,
-    ) -> rusqlite::Result<Self> {
-        let done = Done {
-            tail,
-            appended: Vec::with_capacity(appends),
-            dropped: 0,
-            used: limit.used(connection)?,
-            fsync: Duration::ZERO,
-        };
-        Ok(Self { connection, limit, lazy, passed: lazy.passed(), done })
+    ) -> Self {
+        let appended = Vec::with_capacity(appends);
+        let done = Done { tail, appended, dropped: 0, used, fsync: Duration::ZERO };
+        Self { connection, limit, lazy, passed: lazy.passed(), done }
     }
 
     /// Once one group found no room, those behind it wait too: groups become durable in order.
@@ -107,7 +137,7 @@ impl<'a> Work<'a> {
         let total = tail.total + u64::from(stored.messages);
         insert(self.connection, &stored, total)?;
         *tail = Tail { first: tail.first.max(1), last: stored.number, total };
-        self.done.used += bytes;
+        self.done.used += space::taken_by(bytes);
         Ok(Ok(stored.number))
     }
 

@@ -27,6 +27,7 @@ use crate::telemetry::Counters;
 const BATCH: usize = 64;
 /// What may wait for the next transaction waits this long at most.
 const LAZY: Duration = Duration::from_secs(1);
+const LAZY_MIN: Duration = Duration::from_millis(200);
 
 pub(super) enum Command {
     Append {
@@ -56,6 +57,10 @@ pub(super) struct Writer {
     /// Gone after an error that leaves it in doubt; opened again for the next transaction.
     pub connection: Option<Connection>,
     pub tail: Tail,
+    /// Bytes in use at most; `None` = not counted since something failed.
+    pub used: Option<u64>,
+    /// When what waits for a transaction was in one last.
+    pub lazily: Instant,
     pub shared: Arc<Shared>,
     pub counters: Counters,
     pub trouble: Trouble,
@@ -146,15 +151,20 @@ impl Writer {
 
     /// One transaction; when it fails nothing of it happened.
     fn write(&mut self, groups: &[Arc<Messages>]) -> Result<Done, AppendError> {
-        let lazy = self.shared.take();
+        let used = self.used.take();
+        let lazy = self.shared.take(self.is_lazy_due(used, groups));
         let written = self.connected().and_then(|(connection, limit, tail)| {
             let groups = groups.iter().map(AsRef::as_ref);
-            transaction::run(connection, limit, tail, &lazy, groups)
+            transaction::run(connection, limit, tail, used, &lazy, groups)
         });
         match written {
             Ok(done) => {
                 self.shared.written(&lazy);
                 self.tail = done.tail;
+                self.used = Some(done.used);
+                if lazy.is_due() {
+                    self.lazily = Instant::now();
+                }
                 let last = done.tail.last;
                 self.shared.last.send_if_modified(|before| std::mem::replace(before, last) != last);
                 self.counters.journal_bytes(done.used);
@@ -165,6 +175,18 @@ impl Writer {
                 Err(self.failed(&error))
             }
         }
+    }
+
+    /// Appends come two hundred times a second; what may wait need not make each of them dearer. Where
+    /// room is short it must not wait: passed groups can go only with it.
+    fn is_lazy_due(&self, used: Option<u64>, groups: &[Arc<Messages>]) -> bool {
+        let bytes =
+            |group: &Arc<Messages>| u64::try_from(group.as_bytes().len()).unwrap_or(u64::MAX);
+        let more = groups.iter().map(|group| space::taken_by(bytes(group)));
+        let used = used.map(|used| more.fold(used, u64::saturating_add));
+        groups.is_empty()
+            || self.lazily.elapsed() >= LAZY_MIN
+            || used.is_none_or(|used| !self.limit.relaxed(used))
     }
 
     fn failed(&mut self, error: &rusqlite::Error) -> AppendError {
@@ -209,9 +231,9 @@ impl Writer {
             self.trouble.wrote(self.limit.relaxed(done.used));
         }
         let Some(connection) = &self.connection else { return };
-        let measured = self
-            .limit
-            .used(connection)
+        let used = self.limit.used(connection);
+        self.used = used.as_ref().ok().copied();
+        let measured = used
             .map(|used| self.counters.journal_bytes(used))
             .and_then(|()| self.measure_readers(connection))
             .and_then(|()| space::give_back(connection));

@@ -9,6 +9,7 @@ mod days;
 mod hours;
 mod load;
 mod opens;
+mod pieces;
 mod rules;
 mod sample;
 mod written;

@@ -12,7 +12,7 @@ use crate::{
     rule::{Override, Text},
 };
 
-use super::opens::Written as Opens;
+use super::{opens::Written as Opens, pieces};
 
 /// Overrides by id of the rule.
 pub(super) type Rules = BTreeMap<String, Override>;
@@ -87,6 +87,9 @@ impl Device {
 
 /// Reads a whole file, or says everything that is wrong with its form.
 pub(super) fn file(path: &Path, text: &str) -> Result<File, Vec<Problem>> {
+    if let Some(file) = pieces::file(text) {
+        return Ok(file);
+    }
     if let Ok(file) = toml::from_str(text) {
         return Ok(file);
     }

@@ -9,8 +9,7 @@ pub(crate) const DEVICES: u64 = 40;
 /// The device that gets warm: `fridge-0`.
 pub(crate) const PHASE: u64 = 20;
 
-/// One station with [`DEVICES`] fridges that raise and clear their alert at once. Only `too_warm`
-/// is left of their rules.
+/// One station with [`DEVICES`] fridges that raise and clear `too_warm` at once.
 pub(crate) fn stations() -> String {
     let devices: Vec<String> = (0..DEVICES)
         .map(|number| format!("{{ id = \"fridge-{number}\", profile = \"fridge\" }}"))

@@ -5,6 +5,8 @@
 //! fridge,district=putuo,station=shuxinwan,device=fridge-1 temp_c=4.1,door_open=false 1767225600123
 //! ```
 
+use std::fmt::Write as _;
+
 use crate::{
     reading::{Sample, Timestamp, Value},
     registry::Device,
@@ -52,7 +54,8 @@ impl Lines {
             return;
         }
         self.text.push(' ');
-        self.text += &at.0.to_string();
+        // Writing to a text never fails.
+        write!(self.text, "{}", at.0).ok();
         self.text.push('\n');
         self.count += 1;
     }
@@ -113,6 +116,10 @@ impl Lines {
 
 /// A line feed would end the line and let what follows be a line of its own: it becomes a space.
 fn push_escaped(text: &mut String, part: &str, special: &[char]) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if part.bytes().all(plain) {
+        return text.push_str(part);
+    }
     for symbol in part.chars() {
         let symbol = if symbol == '\n' || symbol == '\r' { ' ' } else { symbol };
         if special.contains(&symbol) {
