@@ -98,7 +98,9 @@ mod tests {
             "waystation.toml",
             "[web]\nlisten = \"nowhere\"\n[profiles]\ndir = \"profiles\"\n",
         );
-        let fridge = include_str!("../devices/profiles/fridge.toml")
+        let (fridge, _) =
+            include_str!("../devices/profiles/fridge.toml").split_once("[[timeline]]").unwrap();
+        let fridge = fridge
             .replace("id = \"fridge\"", "id = \"cooler\"")
             .replace("limit = 8.0, clear = 7.0", "limit = 8.0, clear = 9.0")
             .replace("metric = \"stock_pct\"", "metric = \"stok_pct\"");
