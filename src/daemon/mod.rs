@@ -36,6 +36,7 @@ use crate::{
     data_dir,
     decode::{Annotations, Contract},
     derive::{self, Deriver},
+    device::Catalog,
     follow::{self, Fanout, Follower},
     ingest::{self, Limits},
     journal::{Journal, Messages},
@@ -73,6 +74,7 @@ struct House {
     clock: Clock,
     counters: Counters,
     readiness: Readiness,
+    catalog: Arc<Catalog>,
     registry: watch::Sender<Arc<Registry>>,
     live: Live,
     journal: Journal,
@@ -129,7 +131,7 @@ pub async fn run(
 
 impl House {
     async fn open(loaded: Loaded, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
-        let Loaded { settings, registry, .. } = loaded;
+        let Loaded { settings, catalog, registry } = loaded;
         let (counters, readiness) = (Counters::default(), Readiness::default());
         publish_process(&counters);
         let wake = Arc::new(Notify::new());
@@ -143,6 +145,7 @@ impl House {
             clock,
             counters,
             readiness,
+            catalog: Arc::new(catalog),
             registry,
             live,
             journal,

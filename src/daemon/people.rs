@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch};
 
-use super::{ALERT, FOLLOWED, House, STORE, inputs, own, points, reload, remember, replies};
+use super::{
+    ALERT, FOLLOWED, House, STORE, contract, inputs, own, points, reload, remember, replies,
+};
 use crate::{
     alert, follow::Fanout, live, notify, settings::StoreKind, store::Store, telemetry::health, web,
 };
@@ -65,6 +67,8 @@ impl House {
             clock: self.clock.clone(),
             store: Arc::new(store),
             alerts: Arc::new(self.ledger.clone()),
+            catalog: Arc::clone(&self.catalog),
+            contract: contract(&self.settings),
         };
         self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
     }

@@ -13,7 +13,7 @@ use crate::registry::Device;
 const BIRTH: &[&str] = &["profile", "model", "firmware", "serial", "boot", "reports_every_s"];
 const STATUS: &[&str] = &["state", "sleep_s"];
 /// Intervals beyond this are a mistake.
-const LONGEST_S: f64 = 366.0 * 24.0 * 3600.0;
+pub(crate) const LONGEST_S: f64 = 366.0 * 24.0 * 3600.0;
 
 pub(super) fn birth(
     incoming: &Incoming<'_>,

@@ -4,12 +4,14 @@ mod every;
 mod load;
 mod profile;
 mod timeline;
+mod unit;
 mod written;
 
 pub(crate) use load::load_what_is_right;
 pub use load::{ids_in, load, parse, shares_rules};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
 pub use timeline::{Expected, Facts, How, Moment, Play, Said, Timeline, Turn, What};
+pub use unit::unit;
 
 /// The profile of the stations themselves, and the id of their devices of that profile.
 pub const STATION: &str = "station";

@@ -17,6 +17,7 @@ mod routes;
 mod series;
 mod standing;
 mod stations;
+mod validate;
 
 pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
@@ -32,6 +33,8 @@ use tracing::warn;
 use self::door::Door;
 use crate::{
     clock::Clock,
+    decode::Contract,
+    device::Catalog,
     live::Live,
     registry::Registry,
     telemetry::{Counters, Readiness},
@@ -50,6 +53,9 @@ pub struct App {
     pub clock: Clock,
     pub store: Arc<dyn Questions>,
     pub alerts: Arc<dyn Alerts>,
+    /// Every profile as it was at the start; those of registered devices are in the registry.
+    pub catalog: Arc<Catalog>,
+    pub contract: Arc<Contract>,
 }
 
 impl App {

@@ -16,7 +16,9 @@ use tower_http::{
 };
 use tracing::error;
 
-use super::{App, alerts, error::Error, events, openapi, own, page, refused, series, stations};
+use super::{
+    App, alerts, error::Error, events, openapi, own, page, refused, series, stations, validate,
+};
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -48,6 +50,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         // Firmware authors, installers
         ("/api/v1/rejections", get(refused::rejections)),
         ("/api/v1/devices/unknown", get(refused::unknown)),
+        ("/api/v1/validate", post(validate::validate)),
         ("/api/v1/openapi.json", get(openapi::openapi)),
         // Whoever runs the daemon, and what watches it
         ("/metrics", get(own::metrics)),
@@ -56,7 +59,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
     ]
 }
 
-/// Everything the web answers. Only a confirmation reads a request's body, a small one.
+/// Everything the web answers. Bodies of requests are small; axum's limit holds for them.
 pub fn router(app: App, stop: &CancellationToken) -> Router {
     let mut router = Router::new().route("/", get(page::index)).route("/{asset}", get(page::asset));
     for (path, method) in documented(stop) {

@@ -242,6 +242,8 @@ impl Town {
             clock,
             store: Arc::<Store>::clone(&store),
             alerts: Arc::<Record>::clone(&alerts),
+            catalog: Arc::default(),
+            contract: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
