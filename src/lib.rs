@@ -24,5 +24,6 @@ pub mod simulate;
 pub mod check;
 pub mod contract;
 pub mod live;
+pub mod command;
 pub mod web;
 pub mod daemon;

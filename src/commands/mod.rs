@@ -3,6 +3,7 @@
 pub(crate) mod contract;
 pub(crate) mod validate;
 pub(crate) mod watch;
+mod order;
 
 use std::{
     fs::{self, File},
@@ -54,6 +55,7 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             logs::start(log, LevelFilter::INFO);
             simulate(&cli.config, &how)?;
         }
+        Command::Ask(asked) => return order::order(&cli.config, &asked),
         Command::Export(what) => export(&cli.config, &what)?,
         Command::Validate(ask) => return Ok(validate::validate(&cli.config, &ask)),
         Command::Watch(ask) => return watch::watch(&cli.config, &ask),

@@ -14,6 +14,7 @@ use super::Refused;
 pub enum Kind {
     Reading,
     Alert,
+    Command,
     Rejection,
 }
 
@@ -22,6 +23,7 @@ impl Kind {
         match self {
             Self::Reading => "reading",
             Self::Alert => "alert",
+            Self::Command => "command",
             Self::Rejection => "rejection",
         }
     }
@@ -110,6 +112,10 @@ impl Event {
     pub fn is_of(&self, path: &str) -> bool {
         let rest = self.device.strip_prefix(path);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    pub(super) fn command(device: &str, command: &impl Serialize) -> Option<Self> {
+        Self::new(Kind::Command, device, command)
     }
 
     fn new(kind: Kind, device: &str, data: &impl Serialize) -> Option<Self> {

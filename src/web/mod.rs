@@ -1,5 +1,6 @@
 //! What people and programs ask over HTTP: the JSON API, live updates, the status page, and how
-//! the daemon itself is. Reads handles of other parts and changes nothing.
+//! the daemon itself is. Reads handles of other parts; what people ask
+//! for goes to the desk of commands.
 
 mod adopt;
 mod alerts;
@@ -18,6 +19,7 @@ mod series;
 mod standing;
 mod stations;
 mod validate;
+mod talk;
 
 pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
@@ -35,6 +37,7 @@ use crate::{
     clock::Clock,
     decode::Contract,
     device::Catalog,
+    command::Desk,
     live::Live,
     registry::Registry,
     telemetry::{Counters, Readiness},
@@ -56,6 +59,7 @@ pub struct App {
     /// Every profile as it was at the start; those of registered devices are in the registry.
     pub catalog: Arc<Catalog>,
     pub contract: Arc<Contract>,
+    pub desk: Desk,
 }
 
 impl App {
