@@ -115,10 +115,10 @@ impl Live {
         }
     }
 
-    /// Tells listeners of a change of a command to a device of `station` (`district/station`).
-    pub fn announce_command(&self, station: &str, command: &impl Serialize) {
+    /// Tells listeners of a change of a command to `device` (`district/station/device`).
+    pub fn announce_command(&self, device: &str, command: &impl Serialize) {
         if self.0.others.receiver_count() > 0 {
-            tell(&self.0.others, Event::command(station, command));
+            tell(&self.0.others, Event::command(device, command));
         }
     }
 

@@ -35,9 +35,9 @@ use tracing::warn;
 use self::door::Door;
 use crate::{
     clock::Clock,
+    command::Desk,
     decode::Contract,
     device::Catalog,
-    command::Desk,
     live::Live,
     registry::Registry,
     telemetry::{Counters, Readiness},
