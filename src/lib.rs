@@ -23,5 +23,6 @@ pub mod stages;
 pub mod simulate;
 pub mod check;
 pub mod live;
+pub mod command;
 pub mod web;
 pub mod daemon;

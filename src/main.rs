@@ -37,6 +37,9 @@ enum Command {
     Check,
     /// Publish as every device of the registry would.
     Simulate(Simulate),
+    /// Ask a device of the running daemon to do something its profile declares.
+    #[command(name = "command")]
+    Ask(Order),
     /// Print what the embedded store has on disk, as CSV or JSON lines: all but the newest hour,
     /// which is still in the memory of the daemon (the API's `series` has it).
     Export(Export),
@@ -82,6 +85,31 @@ struct Simulate {
     /// A file with the password of that user.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Order {
+    /// The device: `putuo/shuxinwan/door-1`.
+    #[arg(value_name = "PATH")]
+    device: String,
+    /// An operation of its profile: `unlock`.
+    #[arg(value_name = "OP")]
+    op: String,
+    /// Arguments: `for_s=10`.
+    #[arg(value_name = "KEY=VALUE")]
+    args: Vec<String>,
+    /// How long the command holds (`60s`, `2h`); without it, as long as the profile says.
+    #[arg(long, value_name = "D")]
+    expires: Option<String>,
+    /// Who asks, for the record; without it, the name of this account.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Wait until it is done; fails when it was not.
+    #[arg(long)]
+    wait: bool,
+    /// Where the daemon answers; without it, what `addresses.json` in the data directory says.
+    #[arg(long, value_name = "ADDRESS")]
+    web: Option<String>,
 }
 
 #[derive(Debug, Args)]

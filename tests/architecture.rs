@@ -59,6 +59,21 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("notify", &["reading", "clock", "rule", "alert", "settings", "telemetry"]),
     ("live", &["reading", "decode", "registry", "rule", "telemetry"]),
     (
+        "command",
+        &[
+            "reading",
+            "clock",
+            "data_dir",
+            "decode",
+            "device",
+            "registry",
+            "follow",
+            "ingest",
+            "live",
+            "telemetry",
+        ],
+    ),
+    (
         "web",
         &[
             "reading",
@@ -70,6 +85,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "live",
             "store",
             "alert",
+            "command",
             "settings",
             "telemetry",
         ],

@@ -62,7 +62,7 @@ impl Stage {
             &settings::Ingest { device_rate: 1e6, ..Default::default() },
             "waystation/v1",
         );
-        let (_, outbound) = subscribe::downward(counters.clone());
+        let (_, outbound) = subscribe::downward(Clock::system(), counters.clone());
         let mut tasks = JoinSet::new();
         // Nobody is well before the stage has said anything.
         readiness.trouble("subscribe", "not yet started");

@@ -7,9 +7,10 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::{ALERT, STORE};
+use super::{ALERT, COMMAND, STORE};
 use crate::{
     alert::Ledger,
+    command::Desk,
     follow,
     journal::Journal,
     notify::{self, Outbox},
@@ -31,6 +32,7 @@ pub(super) struct Files {
     pub journal: Journal,
     pub ledger: Ledger,
     pub outbox: Outbox,
+    pub desk: Desk,
     /// Where readings end, if not in InfluxDB.
     pub embedded: Option<Embedded>,
 }
@@ -43,19 +45,20 @@ impl Files {
         readiness: &Readiness,
     ) -> anyhow::Result<Self> {
         let dir = &settings.data_dir;
-        let readers = [follow::DECODE, STORE, ALERT];
+        let readers = [follow::DECODE, STORE, ALERT, COMMAND];
         let journal =
             Journal::open(dir, &settings.journal, &readers, counters.clone(), readiness.clone())?;
         let channels = notify::channels(&settings.notify);
         let ledger = Ledger::open(dir, channels, Arc::clone(wake))?;
         let outbox = Outbox::open(dir)?;
+        let desk = Desk::open(dir)?;
         let embedded = match settings.store.kind {
             StoreKind::Embedded => Some(Embedded::open(dir)?),
             StoreKind::Influx => None,
         };
         let stored = embedded.as_ref().map_or(0, Embedded::position);
         number_on(&journal, stored.max(ledger.furthest()?)).await?;
-        Ok(Self { journal, ledger, outbox, embedded })
+        Ok(Self { journal, ledger, outbox, desk, embedded })
     }
 }
 

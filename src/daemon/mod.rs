@@ -3,10 +3,11 @@
 //! ```text
 //! listen ┐            ┌▶ journal                ┌▶ store (influx | embedded)
 //!        ├─deliveries─▶ group ─appended─▶ follow ┼▶ alert ─outbox─▶ notify
-//! subscribe ┘                                    └▶ live ─▶ web        replies ─▶ devices
+//! subscribe ┘                                    ├▶ command, replies, time ─▶ devices
+//!                                                └▶ live ─▶ web
 //! ```
-//! Sources hold the stop token: listen, subscribe, web, notify, health, reload, remember. All others end when
-//! their input closes.
+//! Sources hold the stop token: listen, subscribe, web, notify, health, reload, remember, time. All others end
+//! when their input closes.
 
 mod files;
 mod inputs;
@@ -16,6 +17,7 @@ mod points;
 mod reload;
 mod remember;
 mod replies;
+mod time;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -33,11 +35,12 @@ use crate::{
     alert,
     check::Loaded,
     clock::Clock,
+    command::Desk,
     data_dir,
     decode::{Annotations, Contract},
     derive::{self, Deriver},
     follow::{self, Fanout, Follower},
-    ingest::{self, Limits},
+    ingest::{self, Doors, Limits},
     journal::{Journal, Messages},
     live::Live,
     notify::Outbox,
@@ -55,6 +58,7 @@ use crate::{
 /// Readers of the journal.
 const STORE: &str = "store";
 const ALERT: &str = "alert";
+const COMMAND: &str = "command";
 
 /// Reads from connections that wait for the journal; their bytes are bounded by `ingest.max_in_flight`.
 const DELIVERIES: usize = 4096;
@@ -78,6 +82,7 @@ struct House {
     journal: Journal,
     ledger: alert::Ledger,
     outbox: Outbox,
+    desk: Desk,
     /// The store, if it is not InfluxDB.
     embedded: Option<Embedded>,
     wake: Arc<Notify>,
@@ -112,6 +117,7 @@ pub async fn run(
     let mut fanout = house.fanout();
     let answers = house.store(&mut fanout)?;
     house.alert(&mut fanout)?;
+    house.talk(&mut fanout, downward.clone());
     house.live(&mut fanout, downward);
     house.remember(answers.clone());
     house.follow(follow_input, fanout);
@@ -134,7 +140,7 @@ impl House {
         publish_process(&counters);
         let wake = Arc::new(Notify::new());
         let files = Files::open(&settings, &wake, &counters, &readiness).await?;
-        let Files { journal, ledger, outbox, embedded } = files;
+        let Files { journal, ledger, outbox, desk, embedded } = files;
         let live = Live::new(clock.now());
         let registry = watch::Sender::new(Arc::new(registry));
         let stages = Stages::new(stop.clone());
@@ -148,6 +154,7 @@ impl House {
             journal,
             ledger,
             outbox,
+            desk,
             embedded,
             wake,
             stop,
@@ -161,11 +168,11 @@ impl House {
         &mut self,
         mqtt: Option<TcpListener>,
         appended: mpsc::Sender<follow::Appended>,
-    ) -> anyhow::Result<replies::Doors> {
+    ) -> anyhow::Result<Doors> {
         let (deliveries, delivered) = mpsc::channel(DELIVERIES);
         let prefix = self.settings.subscribe.prefix.clone();
         let limits = Limits::new(&self.settings.ingest, &prefix);
-        let mut doors = replies::Doors::default();
+        let mut doors = Doors::default();
         if let Some(listener) = mqtt {
             let downward = ingest::listen::Downward::new(&prefix, self.counters.clone());
             doors.listen = Some(downward.clone());
@@ -184,7 +191,8 @@ impl House {
             self.stages.spawn("listen", stage);
         }
         if !self.settings.subscribe.broker.is_empty() {
-            let (downward, outbound) = ingest::subscribe::downward(self.counters.clone());
+            let (downward, outbound) =
+                ingest::subscribe::downward(self.clock.clone(), self.counters.clone());
             doors.subscribe = Some(downward);
             let stage = ingest::subscribe::run(
                 self.settings.subscribe.clone(),

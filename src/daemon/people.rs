@@ -4,9 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch};
 
-use super::{ALERT, FOLLOWED, House, STORE, inputs, own, points, reload, remember, replies};
+use super::{
+    ALERT, COMMAND, FOLLOWED, House, STORE, inputs, own, points, reload, remember, replies, time,
+};
 use crate::{
-    alert, follow::Fanout, live, notify, settings::StoreKind, store::Store, telemetry::health, web,
+    alert, command, follow::Fanout, ingest::Doors, live, notify, settings::StoreKind, store::Store,
+    telemetry::health, web,
 };
 
 impl House {
@@ -42,8 +45,27 @@ impl House {
         Ok(())
     }
 
+    /// What devices are asked, and what time it is.
+    pub(super) fn talk(&mut self, fanout: &mut Fanout, doors: Doors) {
+        let position = self.journal.committed(COMMAND);
+        let prefix = self.settings.subscribe.prefix.clone();
+        let time = time::run(doors.clone(), prefix.clone(), self.clock.clone(), self.stop.clone());
+        self.stages.spawn("time", time);
+        let stage = command::run(
+            fanout.follower(COMMAND, position, FOLLOWED),
+            self.desk.clone(),
+            doors,
+            prefix,
+            self.registry.subscribe(),
+            self.clock.clone(),
+            self.live.clone(),
+            self.readiness.clone(),
+        );
+        self.stages.spawn("command", stage);
+    }
+
     /// What is shown now, and what devices are told of their mistakes.
-    pub(super) fn live(&mut self, fanout: &mut Fanout, doors: replies::Doors) {
+    pub(super) fn live(&mut self, fanout: &mut Fanout, doors: Doors) {
         self.stages.spawn("live", live::run(fanout.live(FOLLOWED), self.live.clone()));
         let prefix = self.settings.subscribe.prefix.clone();
         self.stages.spawn("replies", replies::run(fanout.live(FOLLOWED), doors, prefix));
@@ -65,6 +87,7 @@ impl House {
             clock: self.clock.clone(),
             store: Arc::new(store),
             alerts: Arc::new(self.ledger.clone()),
+            desk: self.desk.clone(),
         };
         self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
     }

@@ -2,36 +2,12 @@
 
 use std::sync::Arc;
 
-use rumqttc::QoS;
 use tokio::sync::mpsc;
 
 use crate::{
     decode::{Decoded, Rejection, ReplyLimit, rejected_reply},
-    ingest::{listen, subscribe},
+    ingest::Doors,
 };
-
-/// The ways down to devices.
-#[derive(Debug, Default)]
-pub(super) struct Doors {
-    pub listen: Option<listen::Downward>,
-    pub subscribe: Option<subscribe::Downward>,
-}
-
-impl Doors {
-    pub(super) fn any(&self) -> bool {
-        self.listen.is_some() || self.subscribe.is_some()
-    }
-
-    /// At most once: a device that is not there has other troubles.
-    fn publish(&self, topic: &str, body: Vec<u8>) {
-        if let Some(subscribe) = &self.subscribe {
-            subscribe.publish(topic, body.clone(), false, QoS::AtMostOnce);
-        }
-        if let Some(listen) = &self.listen {
-            listen.publish(topic, body, false, QoS::AtMostOnce);
-        }
-    }
-}
 
 /// Replies until the stream ends; it may miss some of it.
 pub(super) async fn run(
@@ -44,7 +20,7 @@ pub(super) async fn run(
         for rejection in &group.rejections {
             let Some(topic) = topic(&group, rejection, &prefix) else { continue };
             if limit.admits(&topic, rejection.received) {
-                doors.publish(&topic, rejected_reply(rejection));
+                doors.publish(&topic, &rejected_reply(rejection));
             }
         }
     }

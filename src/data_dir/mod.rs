@@ -1,8 +1,10 @@
 //! The data directory and who works in it: one process at a time.
 
 mod file;
+mod state;
 
 pub use file::{leave_as_it_is, look, move_away};
+pub use state::{FILE as STATE_FILE, StateError, open_state};
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -40,3 +40,7 @@ pub(super) const OLDEST_MS: i64 = 30 * 24 * 3600 * 1000;
 pub(super) const AHEAD_MS: i64 = 5 * 60 * 1000;
 /// Older than this, or than three reports where that is longer, is backfill.
 pub(super) const BACKFILL_MS: i64 = 5 * 60 * 1000;
+/// Bytes of a heartbeat that go back at most; a longer one gets none.
+pub(super) const ECHO_MAX: usize = 1024;
+/// Characters of a command's id at most.
+pub(super) const COMMAND_ID_MAX: usize = 64;

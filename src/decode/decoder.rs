@@ -125,6 +125,7 @@ fn decode_all<P: Past>(
         registry: Arc::clone(registry),
         ..Decoded::default()
     };
+    context.draft.begin_group();
     out.readings.reserve(usize::try_from(messages.len()).unwrap_or(0));
     for (index, message) in (0_u32..).zip(messages.iter()) {
         context.decode(MessageId { group, index }, &message, &mut out);

@@ -1,9 +1,11 @@
 //! What a message said, before anything is known of its place in time.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
+
+use foldhash::fast::FixedState;
 
 use super::show;
-use crate::reading::{Sample, Timestamp};
+use crate::reading::{Sample, Slot, Timestamp};
 
 /// What a message said, before anything is known of its place in time. Used again and again.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(super) struct Draft {
     pub(super) personal: bool,
     /// Metrics beside the envelope, not inside `readings`.
     pub(super) flat: Vec<Sample>,
+    /// Where the last message placed by receipt stands, of each device of this group.
+    pub(super) by_receipt: HashMap<Slot, Timestamp, FixedState>,
 }
 
 /// One reading of it.
@@ -57,7 +61,13 @@ impl Draft {
         self.parts.clear();
         self.flat.clear();
         let (parts, flat) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.flat));
-        *self = Self { parts, flat, ..Self::default() };
+        let by_receipt = std::mem::take(&mut self.by_receipt);
+        *self = Self { parts, flat, by_receipt, ..Self::default() };
+    }
+
+    /// A new group begins.
+    pub(super) fn begin_group(&mut self) {
+        self.by_receipt.clear();
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Code, Contract, Decoded, Gap, Rejection,
     body::Reader,
     cbor::{Cbor, is_cbor},
-    contract::{DETAILED_MAX, REJECTIONS_MAX},
+    contract::{DETAILED_MAX, ECHO_MAX, REJECTIONS_MAX},
     draft::Draft,
     json::Json,
     past::{Past, Told},
@@ -13,6 +13,7 @@ use super::{
     topic::{self, Address, Matter},
 };
 use crate::{
+    device::Heartbeat,
     journal::{Condition, Message, Source},
     reading::{Kind, MessageId, Slot},
     registry::{Device, Registry},
@@ -117,11 +118,13 @@ impl<P: Past> Context<'_, P> {
         matter: Matter,
         out: &mut Decoded,
     ) -> Result<(), Flaw> {
+        heed_heartbeat(incoming, device, matter, out);
         match matter {
             Matter::Readings(kind) => self.hear_readings(incoming, device, kind, out),
             Matter::Birth => statement::birth(incoming, device, out),
             Matter::Status => statement::presence(incoming, device, out),
-            Matter::Reply | Matter::Downward => Ok(()),
+            Matter::Reply => statement::reply(incoming, device, out),
+            Matter::Downward => Ok(()),
         }
     }
 
@@ -159,7 +162,7 @@ impl<P: Past> Context<'_, P> {
         kind: Kind,
         out: &mut Decoded,
     ) -> Result<(), Flaw> {
-        let (draft, received) = (&*self.draft, incoming.message.received);
+        let (draft, received) = (&mut *self.draft, incoming.message.received);
         let believed = draft.at.filter(|at| place::is_believed(*at, received));
         let known = self.past.recall(&Told {
             index: incoming.id.index,
@@ -184,6 +187,22 @@ impl<P: Past> Context<'_, P> {
         }
         place::readings(incoming, device, kind, draft, known.started, out);
         Ok(())
+    }
+}
+
+/// Keeps a message that its device wants back. Whether what it says is right is another matter.
+fn heed_heartbeat(incoming: &Incoming<'_>, device: &Device, matter: Matter, out: &mut Decoded) {
+    let Some(echo) = device.profile.talk.echo else { return };
+    let kind = match matter {
+        Matter::Readings(Kind::Telemetry) => Heartbeat::Telemetry,
+        Matter::Readings(Kind::Event) => Heartbeat::Event,
+        Matter::Status => Heartbeat::Status,
+        _ => return,
+    };
+    let body = incoming.message.payload;
+    if echo.heartbeat == kind && !incoming.is_old() && body.len() <= ECHO_MAX {
+        let received = incoming.message.received;
+        out.heartbeats.push(super::Heartbeat { device: device.slot, received, body: body.into() });
     }
 }
 

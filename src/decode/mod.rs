@@ -62,6 +62,10 @@ pub struct Decoded {
     pub births: Vec<Birth>,
     pub presence: Vec<Presence>,
     pub rejections: Vec<Rejection>,
+    /// Answers to commands.
+    pub replies: Vec<Reply>,
+    /// Messages that their devices want back.
+    pub heartbeats: Vec<Heartbeat>,
     /// Metrics their profile does not know: kept aside and shown.
     pub extras: Vec<Extra>,
     pub gaps: Vec<Gap>,
@@ -90,6 +94,8 @@ pub struct Birth {
     pub serial: Option<String>,
     pub boot: Option<u64>,
     pub reports_every: Option<Duration>,
+    /// The revision of its settings that it runs with.
+    pub config: Option<u64>,
     /// Kept by the broker from an earlier day: says what the device is, not that it is alive.
     pub retained: bool,
 }
@@ -115,6 +121,39 @@ pub enum PresenceState {
     Offline,
     /// Its last will.
     Lost,
+}
+
+/// A device answered a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub device: Slot,
+    pub message: MessageId,
+    pub received: Timestamp,
+    /// The command's.
+    pub id: String,
+    pub state: ReplyState,
+    /// Why it failed, cut to 80 characters.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyState {
+    /// It has begun.
+    Accepted,
+    Done,
+    Failed,
+    /// It came too late, and nothing was done.
+    Expired,
+}
+
+/// A message that its device's profile wants answered ([`crate::device::Echo`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub device: Slot,
+    pub received: Timestamp,
+    /// As it came, if it is short enough to go back.
+    pub body: Box<[u8]>,
 }
 
 /// A metric that the device's profile does not know.

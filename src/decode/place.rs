@@ -1,4 +1,8 @@
 //! Where a reading stands in time: by the device's clock, by its uptime, or by receipt.
+//!
+//! Messages of one device that are placed by receipt and came within one millisecond stand a
+//! millisecond apart, in order, so that they stay points of their own. That looks at the group alone
+//! and so gives the same when it is decoded again.
 
 use super::{
     Code, Decoded,
@@ -30,7 +34,7 @@ pub(super) fn readings(
     incoming: &Incoming<'_>,
     device: &Device,
     kind: Kind,
-    draft: &Draft,
+    draft: &mut Draft,
     started: Option<Timestamp>,
     out: &mut Decoded,
 ) {
@@ -38,7 +42,12 @@ pub(super) fn readings(
     if let Some(at) = draft.at.filter(|at| !is_believed(*at, received)) {
         incoming.refuse(out, disbelieved("/at".to_owned(), at));
     }
-    let base = base(draft, started, received);
+    let mut base = base(draft, started, received);
+    if base.1 == PlacedBy::Receipt {
+        base.0 = apart(draft.by_receipt.get(&device.slot).copied(), received);
+        draft.by_receipt.insert(device.slot, base.0);
+    }
+    let draft = &*draft;
     for part in &draft.parts {
         let placed = place(part, base, draft.at, received);
         let Some((at, placed_by, claimed)) = placed else {
@@ -78,6 +87,12 @@ fn base(draft: &Draft, started: Option<Timestamp>, received: Timestamp) -> (Time
         Some(at) => (at, PlacedBy::Uptime),
         None => (received, PlacedBy::Receipt),
     }
+}
+
+/// The moment of a message that came at `received`, behind the one before it.
+fn apart(before: Option<Timestamp>, received: Timestamp) -> Timestamp {
+    let behind = before.map(|before| before.plus_millis(1));
+    behind.filter(|at| is_believed(*at, received)).map_or(received, |at| at.max(received))
 }
 
 type Placed = (Timestamp, PlacedBy, Option<Timestamp>);

@@ -24,7 +24,7 @@ pub(super) enum Matter {
     Readings(Kind),
     Birth,
     Status,
-    /// The answer to a command. None can be outstanding, as none is sent.
+    /// The answer to a command.
     Reply,
     /// What we publish ourselves, come back through the broker.
     Downward,
@@ -75,7 +75,7 @@ pub(super) fn matter(kind: &str) -> Option<Matter> {
         "birth" => Some(Matter::Birth),
         "status" => Some(Matter::Status),
         "reply" => Some(Matter::Reply),
-        "command" | "config" | "rejected" => Some(Matter::Downward),
+        "command" | "config" | "rejected" | "echo" => Some(Matter::Downward),
         _ => None,
     }
 }

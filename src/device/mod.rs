@@ -4,11 +4,14 @@ mod every;
 mod load;
 mod profile;
 mod timeline;
+mod talk;
+mod talk_written;
 mod written;
 
 pub(crate) use load::load_what_is_right;
 pub use load::{ids_in, load, parse, shares_rules};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
+pub use talk::{Argument, ArgumentKind, Echo, EchoBody, Heartbeat, Operation, Talk, admit};
 pub use timeline::{Expected, Facts, How, Moment, Play, Said, Timeline, Turn, What};
 
 /// The profile of the stations themselves, and the id of their devices of that profile.

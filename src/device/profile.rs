@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Talk;
 use crate::{
     reading::Symbol,
     rule::{Needs, Rule, Text},
@@ -37,6 +38,8 @@ pub struct Profile {
     pub off: Vec<Symbol>,
     /// Those of `rules` that are every profile's.
     pub shared: Vec<Symbol>,
+    /// What may be said to such a device.
+    pub talk: Talk,
 }
 
 /// One metric a profile knows.

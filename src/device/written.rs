@@ -14,10 +14,11 @@ use crate::{
 use super::{
     Example, Expectation, Metric, MetricKind, Profile, STATION, Timeline,
     every::Every,
+    talk_written,
     timeline::{self, Names},
 };
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 16] = [
     "id",
     "name",
     "facility",
@@ -31,6 +32,9 @@ const KEYS: [&str; 13] = [
     "simulate",
     "example",
     "timeline",
+    "commands",
+    "config",
+    "echo",
 ];
 
 #[derive(Deserialize)]
@@ -105,6 +109,7 @@ pub(super) fn profile<'a>(
     let timelines = timelines(sheet, table, &names);
     let simulate = sheet.take("", table, "simulate").unwrap_or_default();
     let examples = examples(sheet, table);
+    let talk = talk_written::talk(sheet, table);
     leftovers(sheet, table);
 
     let (id, name, facility, reports_every) = (id?, name?, facility?, reports_every?);
@@ -126,6 +131,7 @@ pub(super) fn profile<'a>(
         needs,
         off,
         shared: shared_ids,
+        talk,
     })
 }
 
@@ -184,7 +190,7 @@ fn check_derived(sheet: &mut Sheet<'_>, id: &str, derived: bool) {
 }
 
 /// What may be an InfluxDB measurement or field, a JSON key and a word in a topic.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     (1..=48).contains(&name.len()) && name.chars().all(letter)
 }

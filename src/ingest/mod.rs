@@ -12,10 +12,12 @@ pub mod group;
 pub mod listen;
 mod batch;
 mod budget;
+mod doors;
 mod limits;
 
 pub use batch::{Batch, Origin};
 pub use budget::{Budgets, Verdict};
+pub use doors::{Doors, Way, time};
 pub use limits::{Held, Limits};
 
 use tokio::sync::oneshot;

@@ -14,6 +14,7 @@ use super::Refused;
 pub enum Kind {
     Reading,
     Alert,
+    Command,
     Rejection,
 }
 
@@ -22,6 +23,7 @@ impl Kind {
         match self {
             Self::Reading => "reading",
             Self::Alert => "alert",
+            Self::Command => "command",
             Self::Rejection => "rejection",
         }
     }
@@ -103,6 +105,10 @@ impl Event {
 
     pub(super) fn alert(station: &str, alert: &impl Serialize) -> Option<Self> {
         Self::new(Kind::Alert, station, alert)
+    }
+
+    pub(super) fn command(station: &str, command: &impl Serialize) -> Option<Self> {
+        Self::new(Kind::Command, station, command)
     }
 
     fn new(kind: Kind, station: &str, data: &impl Serialize) -> Option<Self> {

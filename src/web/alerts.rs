@@ -106,7 +106,7 @@ pub(super) async fn confirm(
 }
 
 /// A browser says where a page is from; programs say nothing.
-fn is_own_page(headers: &HeaderMap) -> bool {
+pub(super) fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (text(header::ORIGIN), text(header::HOST)) {
         (None, _) => true,

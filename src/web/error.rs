@@ -7,7 +7,8 @@
 //! | 404 | no such path, station, device, metric, alert | `not_found`, `unknown_…` |
 //! | 403 | another site's page asked | `foreign_page` |
 //! | 405 | the path does not answer that method | `method_not_allowed` |
-//! | 503 | a part that would know does not answer; ask again | `store_unavailable`, `alerts_unavailable` |
+//! | 429 | so much is under way already | `too_many` |
+//! | 503 | a part that would know does not answer; ask again | `store_unavailable`, `alerts_unavailable`, `commands_unavailable` |
 //! | 504 | the answer took too long | (empty body) |
 //! | 500 | a mistake of ours | `internal` |
 
@@ -73,6 +74,16 @@ impl Error {
     pub(super) fn alerts_unavailable(why: impl Into<String>) -> Self {
         let cure = "ask again in a moment; /readyz says how the daemon is";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "alerts_unavailable", why, cure)
+    }
+
+    pub(super) fn commands_unavailable(why: impl Into<String>) -> Self {
+        let cure = "ask again in a moment; /readyz says how the daemon is";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "commands_unavailable", why, cure)
+    }
+
+    pub(super) fn too_many(says: impl Into<String>) -> Self {
+        let cure = "wait until they are answered or expire";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", says, cure)
     }
 
     pub(super) fn internal(says: impl Into<String>) -> Self {

@@ -34,7 +34,7 @@ struct Wanted {
     kinds: Vec<Kind>,
 }
 
-/// Events `reading`, `alert` and `rejection`, with JSON as their data; `missed` with a number when
+/// Events `reading`, `alert`, `command` and `rejection`, with JSON as their data; `missed` with a number when
 /// this listener was too slow.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Ask),
     responses((status = 200, content_type = "text/event-stream", body = String),
@@ -55,12 +55,12 @@ pub(super) fn events(
 }
 
 fn kinds(asked: Option<&str>) -> Result<Vec<Kind>, Error> {
-    let all = [Kind::Reading, Kind::Alert, Kind::Rejection];
+    let all = [Kind::Reading, Kind::Alert, Kind::Command, Kind::Rejection];
     let Some(asked) = asked else { return Ok(all.to_vec()) };
     let kind = |word: &str| {
         all.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| {
             let says = format!("kinds: no event is called {word:?}");
-            Error::bad_query(says, "write some of reading,alert,rejection")
+            Error::bad_query(says, "write some of reading,alert,command,rejection")
         })
     };
     asked.split(',').map(kind).collect()

@@ -1,5 +1,6 @@
 //! What people and programs ask over HTTP: the JSON API, live updates, the status page, and how
-//! the daemon itself is. Reads handles of other parts and changes nothing.
+//! the daemon itself is. Reads handles of other parts; what people ask
+//! for goes to the desk of commands.
 
 mod adopt;
 mod alerts;
@@ -17,6 +18,7 @@ mod routes;
 mod series;
 mod standing;
 mod stations;
+mod talk;
 
 pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
@@ -32,6 +34,7 @@ use tracing::warn;
 use self::door::Door;
 use crate::{
     clock::Clock,
+    command::Desk,
     live::Live,
     registry::Registry,
     telemetry::{Counters, Readiness},
@@ -50,6 +53,7 @@ pub struct App {
     pub clock: Clock,
     pub store: Arc<dyn Questions>,
     pub alerts: Arc<dyn Alerts>,
+    pub desk: Desk,
 }
 
 impl App {

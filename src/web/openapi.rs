@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::{alerts, error, events, own, refused, series, stations};
+use super::{alerts, error, events, own, refused, series, stations, talk};
 use crate::live::ReadingEvent;
 
 /// The API as a machine reads it.
@@ -18,6 +18,7 @@ use crate::live::ReadingEvent;
     ),
     paths(
         stations::list, stations::detail, series::series, alerts::list, alerts::one, alerts::confirm,
+        talk::order, talk::orders, talk::wish, talk::wished,
         refused::rejections, refused::unknown, events::events, openapi,
         own::metrics, own::alive, own::ready,
     ),
@@ -59,6 +60,54 @@ pub(super) struct Alert {
     ended: Option<i64>,
     /// Why it ended without getting better: `removed`, or `{"confirmed":{"by":…}}`.
     reason: Option<serde_json::Value>,
+}
+
+/// Something a device was asked to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Command {
+    id: String,
+    /// `district/station/device`
+    device: String,
+    op: String,
+    #[schema(value_type = Object)]
+    args: serde_json::Value,
+    /// Who asked.
+    by: String,
+    /// `waiting`, `sent`, `accepted`, `done`, `failed`, `expired` (nothing was done) or `unanswered`
+    /// (it was sent and nothing came back: perhaps it was done).
+    state: String,
+    /// When it was asked for, ms since 1970.
+    asked: i64,
+    /// From then on it is not carried out any more.
+    expires: i64,
+    /// Why it failed; left out where it did not.
+    reason: Option<String>,
+    /// Every state it was in, the oldest first.
+    history: Vec<CommandStep>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CommandStep {
+    state: String,
+    at: i64,
+}
+
+/// What the settings of a device should be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Config {
+    /// `district/station/device`
+    device: String,
+    /// Grows by one with each change.
+    revision: u64,
+    #[schema(value_type = Object)]
+    settings: serde_json::Value,
+    /// Who wants them so.
+    by: String,
+    since: i64,
+    /// The revision the device said last that it runs with.
+    reported: Option<u64>,
+    /// Whether the device has still to take them.
+    pending: bool,
 }
 
 /// Points without `window`, windows with it.

@@ -16,7 +16,9 @@ use tower_http::{
 };
 use tracing::error;
 
-use super::{App, alerts, error::Error, events, openapi, own, page, refused, series, stations};
+use super::{
+    App, alerts, error::Error, events, openapi, own, page, refused, series, stations, talk,
+};
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -44,6 +46,11 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/confirm", post(alerts::confirm)),
+        (
+            "/api/v1/devices/{district}/{station}/{device}/commands",
+            get(talk::orders).post(talk::order),
+        ),
+        ("/api/v1/devices/{district}/{station}/{device}/config", get(talk::wished).put(talk::wish)),
         ("/api/v1/events", events),
         // Firmware authors, installers
         ("/api/v1/rejections", get(refused::rejections)),
@@ -56,7 +63,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
     ]
 }
 
-/// Everything the web answers. Only a confirmation reads a request's body, a small one.
+/// Everything the web answers. Confirmations, commands and settings read a request's body, a small one.
 pub fn router(app: App, stop: &CancellationToken) -> Router {
     let mut router = Router::new().route("/", get(page::index)).route("/{asset}", get(page::asset));
     for (path, method) in documented(stop) {

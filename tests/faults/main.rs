@@ -13,7 +13,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod device;
+use support::device;
+
 mod small_disk;
 mod target;
 mod town;

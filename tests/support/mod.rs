@@ -16,6 +16,7 @@
 
 pub mod browser;
 pub mod daemon;
+pub mod device;
 pub mod influx;
 pub mod mosquitto;
 pub mod process;

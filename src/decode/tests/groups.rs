@@ -29,6 +29,24 @@ fn placed_by_uptime(given: &[(i64, i64)]) -> Vec<i64> {
     decoded.readings.iter().map(|reading| (reading.at.0 - NEW_YEAR.0) / MINUTE).collect()
 }
 
+/// Where messages without a clock stand that came at these milliseconds after the new year.
+fn placed_by_receipt(received: &[i64]) -> Vec<i64> {
+    let times = received.iter().map(|ms| (NEW_YEAR.plus_millis(*ms), r#"{"temp_c":4}"#));
+    let mut decoder = Decoder::default();
+    let (decoded, _) = decode_twice(&mut decoder, 1, &telemetry(times), &registry());
+    let (next, _) =
+        decode_twice(&mut decoder, 2, &telemetry([(NEW_YEAR, "{\"temp_c\":4}")]), &registry());
+    assert_eq!(next.readings[0].at, NEW_YEAR, "each group for itself");
+    decoded.readings.iter().map(|reading| reading.at.0 - NEW_YEAR.0).collect()
+}
+
+#[test]
+fn messages_without_a_clock_stay_apart_and_in_order() {
+    assert_eq!(placed_by_receipt(&[0, 0, 0, 1, 1, 9, 9]), [0, 1, 2, 3, 4, 9, 10]);
+    assert_eq!(placed_by_receipt(&[5, 3, 7]), [5, 6, 7], "overtaken by a millisecond or two");
+    assert_eq!(placed_by_receipt(&[3_600_000, 0]), [3_600_000, 0], "our clock was set back");
+}
+
 #[test]
 fn uptime_places_what_comes_late() {
     assert_eq!(placed_by_uptime(&[(10, 10), (20, 15), (20, 20), (21, 21)]), [10, 15, 20, 21]);

@@ -118,12 +118,23 @@ fn outcome(decoded: &Decoded) -> Map<String, Value> {
         let every = b.reports_every.map(|every| every.as_secs());
         let said = json!({ "profile": b.profile, "model": b.model, "firmware": b.firmware,
             "serial": b.serial, "boot": b.boot, "reports_every_s": every });
-        with_age(said, b.retained)
+        let mut said = with_age(said, b.retained);
+        if let Some(revision) = b.config {
+            said["config"] = json!({ "revision": revision });
+        }
+        said
     });
     let presence = |p: &Presence| {
         let sleep_s = p.sleeps.map(|sleeps| sleeps.as_secs());
         with_age(json!({ "state": p.state, "sleep_s": sleep_s }), p.retained)
     };
+    let replies = decoded.replies.iter().map(|r| {
+        let mut said = json!({ "id": r.id, "state": r.state });
+        if let Some(reason) = &r.reason {
+            said["reason"] = json!(reason);
+        }
+        said
+    });
     let gaps = decoded.gaps.iter().map(|g| json!({ "seq": g.seq, "missing": g.missing }));
     let all = [
         ("readings", json!(readings)),
@@ -131,6 +142,7 @@ fn outcome(decoded: &Decoded) -> Map<String, Value> {
         ("extras", json!(extras)),
         ("births", births.collect()),
         ("presence", decoded.presence.iter().map(presence).collect()),
+        ("replies", replies.collect()),
         ("gaps", gaps.collect()),
         ("repeats", json!(decoded.repeats)),
     ];

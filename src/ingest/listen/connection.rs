@@ -136,7 +136,9 @@ impl Connection {
             }
             _ = self.stream.writable(), if self.out.has_bytes() => self.write(),
             down = next(&mut self.inbox), if self.out.has_room() => {
-                self.out.publish(&down);
+                if !down.is_late(|| door.clock.now()) {
+                    self.out.publish(&down);
+                }
                 self.write()
             }
             room = room(&self.stream, &door, cost, *more), if reads => {

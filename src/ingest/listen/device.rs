@@ -3,18 +3,27 @@
 //! A user name (or, without one, a client id) that is a device's path, `district/station/device` or
 //! `district.station.device`, is that device: it may have its own downward topics and no others.
 //! Any other name is a gateway or a person: it may have those of any device it can name; wildcards
-//! stand for the last level at most, so nobody listens to all devices at once.
+//! stand for the last level at most, so nobody listens to all devices at once. `{prefix}/time` is
+//! for everybody.
 
 /// What goes down to a device.
-const DOWNWARD: [&str; 4] = ["command", "config", "rejected", "time"];
+const DOWNWARD: [&str; 4] = ["command", "config", "rejected", "echo"];
+/// What time it is: `{prefix}/time`.
+pub(in crate::ingest) const TIME: &str = "time";
 const LEVEL_MAX: usize = 48;
 
 /// A subscription to topics of one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
-    /// `district/station/device`
+    /// `district/station/device`; empty for the time.
     pub device: String,
     pub leaf: Leaf,
+}
+
+impl Filter {
+    pub(super) fn is_time(&self) -> bool {
+        self.leaf == Leaf::One(TIME)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +50,13 @@ pub(super) fn path(name: &str) -> Option<String> {
     whole.then(|| path.join("/"))
 }
 
-/// Reads `{prefix}/{district}/{station}/{device}/{leaf}`, the leaf a name, `+` or `#`.
+/// Reads `{prefix}/{district}/{station}/{device}/{leaf}`, the leaf a name, `+` or `#`; or
+/// `{prefix}/time`.
 pub(super) fn filter(topic: &str, prefix: &str) -> Option<Filter> {
     let rest = topic.strip_prefix(prefix)?.strip_prefix('/')?;
+    if rest == TIME {
+        return Some(Filter { device: String::new(), leaf: Leaf::One(TIME) });
+    }
     let (device, leaf) = rest.rsplit_once('/')?;
     let leaf = match leaf {
         "+" | "#" => Leaf::All,
@@ -79,17 +92,20 @@ mod tests {
         for (topic, leaf) in [
             ("waystation/v1/p/s/x/command", Leaf::One("command")),
             ("waystation/v1/p/s/x/rejected", Leaf::One("rejected")),
+            ("waystation/v1/p/s/x/echo", Leaf::One("echo")),
             ("waystation/v1/p/s/x/+", Leaf::All),
             ("waystation/v1/p/s/x/#", Leaf::All),
         ] {
             assert_eq!(read(topic), Some(Filter { device: device(), leaf }), "{topic}");
         }
+        assert!(read("waystation/v1/time").is_some_and(|filter| filter.is_time()));
         for topic in [
             "#",
             "waystation/v1/#",
             "waystation/v1/p/s/+/command",
             "waystation/v1/+/+/+/rejected",
             "waystation/v1/p/s/x/telemetry",
+            "waystation/v1/p/s/x/time",
             "waystation/v1/p.s.x/command",
             "waystation/v1/p/s/x",
             "waystation/v2/p/s/x/command",

@@ -6,10 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::device::{self, Filter, Leaf};
-use crate::{ingest::frame::QoS, telemetry::Counters};
+use super::device::{self, Filter, Leaf, TIME};
+use crate::{ingest::frame::QoS, reading::Timestamp, telemetry::Counters};
 
 /// Messages that wait for one connection at most; more are dropped and counted.
 const QUEUE_MAX: usize = 32;
@@ -22,6 +22,7 @@ const RETAINED_MAX: usize = 250_000;
 pub struct Downward {
     prefix: Arc<str>,
     routes: Arc<Mutex<Routes>>,
+    arrivals: Arc<Notify>,
     counters: Counters,
 }
 
@@ -40,11 +41,15 @@ pub(super) struct Message {
     pub payload: Bytes,
     qos: QoS,
     leaf: &'static str,
+    /// Worth nothing after this.
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Routes {
     subscribed: HashMap<String, Vec<Subscription>>,
+    /// Those who want the time, by connection.
+    clockless: HashMap<u64, Subscription>,
     retained: HashMap<String, Vec<Arc<Message>>>,
     retained_count: usize,
 }
@@ -59,22 +64,18 @@ struct Subscription {
 
 impl Downward {
     pub fn new(prefix: &str, counters: Counters) -> Self {
-        Self { prefix: prefix.into(), routes: Arc::default(), counters }
+        let (routes, arrivals) = (Arc::default(), Arc::default());
+        Self { prefix: prefix.into(), routes, arrivals, counters }
     }
 
-    /// Publishes to `{prefix}/{district}/{station}/{device}/{command|config|rejected|time}`. A
+    /// Publishes to `{prefix}/{district}/{station}/{device}/{command|config|rejected|echo}`. A
     /// retained one is kept for those who subscribe later; an empty payload ends that. Without a
     /// subscriber it goes nowhere, as in MQTT.
     pub fn publish(&self, topic: &str, payload: impl Into<Bytes>, retain: bool, qos: QoS) {
-        let payload = payload.into();
-        let place = device::filter(topic, &self.prefix);
-        let Some(Filter { device, leaf: Leaf::One(leaf) }) =
-            place.filter(|_| payload.len() <= PAYLOAD_MAX)
-        else {
+        let Some((device, message)) = self.message(topic, payload.into(), qos, None) else {
             self.counters.downward_dropped(1);
             return;
         };
-        let message = Arc::new(Message { topic: topic.to_owned(), payload, qos, leaf });
         let mut routes = self.lock();
         let mut dropped = routes.send(&device, &message);
         if retain {
@@ -86,8 +87,76 @@ impl Downward {
         }
     }
 
+    /// Whether anybody here gets what is published to `topic`.
+    pub fn has_listener(&self, topic: &str) -> bool {
+        let Some((device, leaf)) = self.place(topic) else { return false };
+        self.lock().newest(&device, leaf).is_some()
+    }
+
+    /// Sends to the one that subscribed last, and not after `until`; `false` when nobody is there
+    /// or has room.
+    pub fn send_once(&self, topic: &str, payload: impl Into<Bytes>, until: Timestamp) -> bool {
+        let message = self.message(topic, payload.into(), QoS::AtLeastOnce, Some(until));
+        let Some((device, message)) = message else { return false };
+        let routes = self.lock();
+        let newest = routes.newest(&device, message.leaf);
+        newest.is_some_and(|subscription| subscription.send(&message, false))
+    }
+
+    /// Tells all who asked for it what time it is.
+    pub fn tell_time(&self, body: impl Into<Bytes>) {
+        let message = self.time(body.into());
+        for subscription in self.lock().clockless.values() {
+            // Who has no room for it gets the next one.
+            subscription.send(&message, false);
+        }
+    }
+
+    /// Waits until somebody comes to listen to what devices are told.
+    pub async fn arrival(&self) {
+        self.arrivals.notified().await;
+    }
+
+    fn place(&self, topic: &str) -> Option<(String, &'static str)> {
+        match device::filter(topic, &self.prefix)? {
+            Filter { device, leaf: Leaf::One(leaf) } if leaf != TIME => Some((device, leaf)),
+            _ => None,
+        }
+    }
+
+    fn message(
+        &self,
+        topic: &str,
+        payload: Bytes,
+        qos: QoS,
+        until: Option<Timestamp>,
+    ) -> Option<(String, Arc<Message>)> {
+        let place = self.place(topic).filter(|_| payload.len() <= PAYLOAD_MAX);
+        let (device, leaf) = place?;
+        let topic = topic.to_owned();
+        Some((device, Arc::new(Message { topic, payload, qos, leaf, until })))
+    }
+
+    fn time(&self, payload: Bytes) -> Arc<Message> {
+        let topic = format!("{}/{TIME}", self.prefix);
+        Arc::new(Message { topic, payload, qos: QoS::AtMostOnce, leaf: TIME, until: None })
+    }
+
     pub(super) fn queue() -> (mpsc::Sender<Down>, mpsc::Receiver<Down>) {
         mpsc::channel(QUEUE_MAX)
+    }
+
+    /// From now on `connection` gets the time, and at once what it is `now`.
+    pub(super) fn subscribe_to_time(
+        &self,
+        connection: u64,
+        queue: &mpsc::Sender<Down>,
+        now: impl Into<Bytes>,
+    ) {
+        let (leaf, qos) = (Leaf::One(TIME), QoS::AtMostOnce);
+        let subscription = Subscription { connection, leaf, qos, queue: queue.clone() };
+        subscription.send(&self.time(now.into()), false);
+        self.lock().clockless.insert(connection, subscription);
     }
 
     /// From now on `connection` gets what `filter` says, and first what was kept for it.
@@ -108,6 +177,7 @@ impl Downward {
         others.retain(|other| other.connection != connection || other.leaf != filter.leaf);
         others.push(subscription);
         drop(routes);
+        self.arrivals.notify_one();
         if dropped > 0 {
             self.counters.downward_dropped(u64::try_from(dropped).unwrap_or(u64::MAX));
         }
@@ -115,6 +185,10 @@ impl Downward {
 
     pub(super) fn unsubscribe(&self, filter: &Filter, connection: u64) {
         let mut routes = self.lock();
+        if filter.is_time() {
+            routes.clockless.remove(&connection);
+            return;
+        }
         let Some(subscriptions) = routes.subscribed.get_mut(&filter.device) else { return };
         subscriptions.retain(|one| one.connection != connection || one.leaf != filter.leaf);
         if subscriptions.is_empty() {
@@ -127,7 +201,19 @@ impl Downward {
     }
 }
 
+impl Down {
+    /// Whether it must not be sent any more.
+    pub(super) fn is_late(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        self.message.until.is_some_and(|until| now() >= until)
+    }
+}
+
 impl Routes {
+    fn newest(&self, device: &str, leaf: &str) -> Option<&Subscription> {
+        let all = self.subscribed.get(device)?;
+        all.iter().rev().find(|subscription| subscription.leaf.matches(leaf))
+    }
+
     /// How many found no room. A connection with overlapping subscriptions gets the message once.
     fn send(&self, device: &str, message: &Arc<Message>) -> u64 {
         let subscriptions = self.subscribed.get(device).map_or(&[][..], Vec::as_slice);
@@ -216,6 +302,41 @@ mod tests {
         assert_eq!(payloads(&mut inbox), []);
         assert_eq!(downward.lock().retained_count, 0);
         assert!(downward.lock().retained.is_empty());
+    }
+
+    #[test]
+    fn what_goes_once_goes_to_one_and_says_when_it_cannot() {
+        let downward = Downward::new("w/v1", Counters::default());
+        let topic = "w/v1/p/s/x/command";
+        let (gateway, mut first) = Downward::queue();
+        let (device, mut second) = Downward::queue();
+        assert!(!downward.has_listener(topic));
+        assert!(!downward.send_once(topic, "0", Timestamp(5)), "nobody is there");
+        downward.subscribe(&filter("w/v1/p/s/x/+"), QoS::AtLeastOnce, 1, &gateway);
+        downward.subscribe(&filter(topic), QoS::AtLeastOnce, 2, &device);
+        assert!(downward.has_listener(topic) && !downward.has_listener("w/v1/p/s/y/command"));
+        assert!(downward.send_once(topic, "1", Timestamp(5)));
+        assert_eq!(payloads(&mut first), []);
+        let down = second.try_recv().unwrap();
+        assert!(!down.is_late(|| Timestamp(4)) && down.is_late(|| Timestamp(5)));
+        for _ in 0..QUEUE_MAX {
+            assert!(downward.send_once(topic, "2", Timestamp(5)));
+        }
+        assert!(!downward.send_once(topic, "3", Timestamp(5)), "there is no room");
+    }
+
+    #[test]
+    fn the_time_is_told_at_once_and_to_all_who_asked() {
+        let downward = Downward::new("w/v1", Counters::default());
+        let (queue, mut inbox) = Downward::queue();
+        downward.tell_time("nobody");
+        downward.subscribe_to_time(1, &queue, "1");
+        downward.subscribe_to_time(1, &queue, "2");
+        downward.tell_time("3");
+        downward.unsubscribe(&filter("w/v1/time"), 1);
+        downward.tell_time("4");
+        let told = payloads(&mut inbox);
+        assert_eq!(told, ["1", "2", "3"].map(|body| (Bytes::from(body), false)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ingest::{
-        Batch, Origin,
+        self, Batch, Origin,
         frame::{Frame, Packet, QoS},
     },
     journal::{Messages, Source},
@@ -94,7 +94,12 @@ impl Connection {
         self.out.send(&Packet::SubAck(SubAck::new(subscribe.pkid, codes.collect())));
         for (filter, qos) in wanted.into_iter().flatten() {
             let (queue, _) = self.inbox.get_or_insert_with(Downward::queue);
-            self.door.downward.subscribe(&filter, qos, self.number, queue);
+            if filter.is_time() {
+                let now = ingest::time(self.door.clock.now());
+                self.door.downward.subscribe_to_time(self.number, queue, now);
+            } else {
+                self.door.downward.subscribe(&filter, qos, self.number, queue);
+            }
             if !self.filters.contains(&filter) {
                 self.filters.push(filter);
             }
@@ -105,6 +110,7 @@ impl Connection {
     fn admit(&self, wanted: &SubscribeFilter) -> Option<(Filter, QoS)> {
         let filter = device::filter(&wanted.path, &self.door.prefix)?;
         let own = self.client.device.as_ref().is_none_or(|own| *own == filter.device);
+        let own = own || filter.is_time();
         let room = self.filters.len() < FILTERS_MAX;
         let qos = if wanted.qos == QoS::AtMostOnce { wanted.qos } else { QoS::AtLeastOnce };
         (own && room).then_some((filter, qos))

@@ -16,6 +16,8 @@ mod users;
 
 pub use downward::Downward;
 
+pub(in crate::ingest) use device::TIME;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;

@@ -1,13 +1,19 @@
 //! The way back to devices: what others want published through the session.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4;
 use tokio::sync::mpsc;
 
 use super::greeting::SUBSCRIBE_ID;
-use crate::{ingest::frame::QoS, telemetry::Counters};
+use crate::{clock::Clock, ingest::frame::QoS, reading::Timestamp, telemetry::Counters};
 
 /// Messages that wait for the session at most; more are dropped.
 const QUEUE_MAX: usize = 1024;
@@ -20,6 +26,7 @@ const TOPIC_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Downward {
     queue: mpsc::Sender<Outgoing>,
+    is_up: Arc<AtomicBool>,
     counters: Counters,
 }
 
@@ -29,6 +36,9 @@ pub struct Outbound {
     queue: mpsc::Receiver<Outgoing>,
     open: BTreeMap<u16, Outgoing>,
     last_id: u16,
+    is_up: Arc<AtomicBool>,
+    clock: Clock,
+    counters: Counters,
 }
 
 #[derive(Debug)]
@@ -37,26 +47,70 @@ struct Outgoing {
     payload: Bytes,
     retain: bool,
     qos: QoS,
+    /// Sent once at most, and not after this: a connection that ends takes it along.
+    until: Option<Timestamp>,
 }
 
 /// Both ends of the queue.
-pub fn downward(counters: Counters) -> (Downward, Outbound) {
+pub fn downward(clock: Clock, counters: Counters) -> (Downward, Outbound) {
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
-    let outbound = Outbound { queue, open: BTreeMap::new(), last_id: SUBSCRIBE_ID };
-    (Downward { queue: sender, counters }, outbound)
+    let is_up = Arc::<AtomicBool>::default();
+    let outbound = Outbound {
+        queue,
+        open: BTreeMap::new(),
+        last_id: SUBSCRIBE_ID,
+        is_up: Arc::clone(&is_up),
+        clock,
+        counters: counters.clone(),
+    };
+    (Downward { queue: sender, is_up, counters }, outbound)
 }
 
 impl Downward {
     /// With `QoS` 1 it is sent again after a reconnect until the broker has it; 2 counts as 1.
     pub fn publish(&self, topic: &str, payload: impl Into<Bytes>, retain: bool, qos: QoS) {
-        let payload = payload.into();
-        let plain = !topic.is_empty() && !topic.contains(['+', '#', '\0']);
-        let fits = topic.len() <= TOPIC_MAX && payload.len() <= PAYLOAD_MAX;
-        let qos = if qos == QoS::ExactlyOnce { QoS::AtLeastOnce } else { qos };
-        let outgoing = Outgoing { topic: topic.to_owned(), payload, retain, qos };
-        if !plain || !fits || self.queue.try_send(outgoing).is_err() {
+        if !self.try_publish(topic, payload, retain, qos) {
             self.counters.downward_dropped(1);
         }
+    }
+
+    /// As [`Self::publish`]; `false` when there is no room for it now.
+    pub fn try_publish(
+        &self,
+        topic: &str,
+        payload: impl Into<Bytes>,
+        retain: bool,
+        qos: QoS,
+    ) -> bool {
+        let qos = if qos == QoS::ExactlyOnce { QoS::AtLeastOnce } else { qos };
+        let (topic, payload) = (topic.to_owned(), payload.into());
+        self.put(Outgoing { topic, payload, retain, qos, until: None })
+    }
+
+    /// Sent over one connection at most and not after `until`. MQTT would have what was not
+    /// acknowledged sent again over the next connection; who must not do a thing twice is better
+    /// served by us not doing so.
+    pub fn send_once(
+        &self,
+        topic: &str,
+        payload: impl Into<Bytes>,
+        qos: QoS,
+        until: Timestamp,
+    ) -> bool {
+        let (topic, payload) = (topic.to_owned(), payload.into());
+        self.put(Outgoing { topic, payload, retain: false, qos, until: Some(until) })
+    }
+
+    /// Whether the broker has granted a session and it has not ended.
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    fn put(&self, outgoing: Outgoing) -> bool {
+        let topic = outgoing.topic.as_str();
+        let plain = !topic.is_empty() && !topic.contains(['+', '#', '\0']);
+        let fits = topic.len() <= TOPIC_MAX && outgoing.payload.len() <= PAYLOAD_MAX;
+        plain && fits && self.queue.try_send(outgoing).is_ok()
     }
 }
 
@@ -65,9 +119,19 @@ impl Outbound {
         self.open.len() < OPEN_MAX
     }
 
+    pub(super) fn set_up(&self, up: bool) {
+        self.is_up.store(up, Ordering::Relaxed);
+    }
+
     /// The next message as it goes over the wire; pending for ever once nobody can publish.
     pub(super) async fn next(&mut self) -> BytesMut {
-        let Some(outgoing) = self.queue.recv().await else { std::future::pending().await };
+        let outgoing = loop {
+            let Some(outgoing) = self.queue.recv().await else { std::future::pending().await };
+            if outgoing.until.is_none_or(|until| self.clock.now() < until) {
+                break outgoing;
+            }
+            self.counters.downward_dropped(1);
+        };
         if outgoing.qos == QoS::AtMostOnce {
             return outgoing.packet(0, false);
         }
@@ -78,7 +142,8 @@ impl Outbound {
     }
 
     /// What the last connection left open.
-    pub(super) fn again(&self) -> BytesMut {
+    pub(super) fn again(&mut self) -> BytesMut {
+        self.open.retain(|_, outgoing| outgoing.until.is_none());
         let mut packets = BytesMut::new();
         for (id, outgoing) in &self.open {
             packets.extend_from_slice(&outgoing.packet(*id, true));
@@ -131,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_queued_is_written_in_order_and_what_does_not_fit_is_counted() {
         let counters = Counters::default();
-        let (downward, mut outbound) = downward(counters.clone());
+        let (downward, mut outbound) = downward(Clock::system(), counters.clone());
         for number in 0..QUEUE_MAX {
             downward.publish("a/b", number.to_string(), false, QoS::AtMostOnce);
         }
@@ -152,7 +217,7 @@ mod tests {
             [("", &[][..]), ("a/+", &[]), ("#", &[]), ("a\0b", &[]), ("a", &large)]
         {
             let counters = Counters::default();
-            let (downward, _outbound) = downward(counters.clone());
+            let (downward, _outbound) = downward(Clock::system(), counters.clone());
             downward.publish(topic, payload.to_vec(), true, QoS::AtLeastOnce);
             assert!(dropped(&counters), "{topic:?}");
         }
@@ -160,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn qos_1_is_sent_again_until_it_is_acknowledged() {
-        let (downward, mut outbound) = downward(Counters::default());
+        let (downward, mut outbound) = downward(Clock::system(), Counters::default());
         for payload in ["first", "second"] {
             downward.publish("a", payload, true, QoS::AtLeastOnce);
         }
@@ -177,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn identifiers_are_never_used_twice_at_once() {
-        let (downward, mut outbound) = downward(Counters::default());
+        let (downward, mut outbound) = downward(Clock::system(), Counters::default());
         downward.publish("a", "stays", false, QoS::AtLeastOnce);
         let stays = read(&mut outbound.next().await).pkid;
         for _ in 0..70_000 {

@@ -131,7 +131,10 @@ impl Client {
             self.refused = None;
         }
         let began = Instant::now();
-        Session::new(self, stream, frames).hold().await.map_err(|loss| {
+        self.downward.set_up(true);
+        let held = Session::new(self, stream, frames).hold().await;
+        self.downward.set_up(false);
+        held.map_err(|loss| {
             let lasted = began.elapsed();
             match loss {
                 Loss::Closed(_) => (Attempt::Closed { lasted }, loss),

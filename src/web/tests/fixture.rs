@@ -6,14 +6,16 @@ use std::{
 };
 
 use serde_json::Value as Json;
+use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     alert::{Alert, Measured, Reason, Standing},
     clock::{Clock, Hand},
+    command::Desk,
     decode::{Code, Decoded, Rejection},
-    device::{Metric, MetricKind, Profile},
+    device::{Argument, ArgumentKind, Metric, MetricKind, Operation, Profile, Talk},
     live::Live,
     reading::{Kind, MessageId, PlacedBy, Reading, Sample, Slot, Symbol, Timestamp, Value},
     registry::{Device, District, Opens, Registry, Station},
@@ -35,6 +37,19 @@ fn text(en: &str, zh: &str) -> Text {
     Text { en: en.into(), zh: zh.into() }
 }
 
+fn report_s() -> Argument {
+    let (label, kind) = (text("Interval", "间隔"), ArgumentKind::Whole { range: [10.0, 600.0] });
+    Argument { name: "report_s".into(), label, kind, required: false, default: None }
+}
+
+fn defrost() -> Operation {
+    let (label, kind) = (text("For", "时长"), ArgumentKind::Number { range: [1.0, 60.0] });
+    let minutes =
+        Argument { name: "minutes".into(), label, kind, required: false, default: Some(20.into()) };
+    let (name, expires) = (text("Defrost", "除霜"), Duration::from_mins(5));
+    Operation { op: "defrost".into(), name, hint: None, args: vec![minutes], expires }
+}
+
 fn fridge() -> Profile {
     let metric = |name: &str, kind| Metric {
         symbol: symbol(name),
@@ -50,6 +65,7 @@ fn fridge() -> Profile {
         metrics: vec![metric("temp_c", MetricKind::Number), metric("door_open", MetricKind::State)],
         rules: vec![],
         examples: vec![],
+        talk: Talk { commands: vec![defrost()], config: vec![report_s()], echo: None },
         ..Profile::default()
     }
 }
@@ -221,6 +237,8 @@ pub(super) struct Town {
     pub(super) serving: JoinHandle<anyhow::Result<()>>,
     pub(super) address: String,
     pub(super) http: reqwest::Client,
+    /// Of what is asked of devices.
+    pub(super) folder: TempDir,
 }
 
 impl Town {
@@ -230,6 +248,7 @@ impl Town {
         let (live, stop) = (Live::new(START), CancellationToken::new());
         let (store, readiness) = (Arc::<Store>::default(), Readiness::default());
         let alerts = Arc::new(Record(Mutex::new(Ok(vec![]))));
+        let folder = tempfile::tempdir().unwrap();
         let app = App {
             registry: watch::channel(Arc::clone(&registry)).1,
             live: live.clone(),
@@ -238,13 +257,26 @@ impl Town {
             clock,
             store: Arc::<Store>::clone(&store),
             alerts: Arc::<Record>::clone(&alerts),
+            desk: Desk::open(folder.path()).unwrap(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         #[expect(clippy::disallowed_methods, reason = "the test joins it itself")]
         let serving = tokio::spawn(run(listener, app, stop.clone()));
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { registry, live, readiness, hand, store, alerts, stop, serving, address, http }
+        Self {
+            registry,
+            live,
+            readiness,
+            hand,
+            store,
+            alerts,
+            stop,
+            serving,
+            address,
+            http,
+            folder,
+        }
     }
 
     pub(super) async fn get(&self, path: &str) -> reqwest::Response {

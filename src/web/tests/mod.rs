@@ -1,4 +1,5 @@
 mod fixture;
+mod talk;
 
 use std::{collections::BTreeSet, time::Duration};
 

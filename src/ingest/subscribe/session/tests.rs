@@ -38,7 +38,7 @@ impl Bench {
     fn new(ingest: &settings::Ingest) -> Self {
         let (deliveries_in, deliveries) = mpsc::channel(1);
         let counters = Counters::default();
-        let (downward, outbound) = downward::downward(counters.clone());
+        let (downward, outbound) = downward::downward(Clock::system(), counters.clone());
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let broker: super::super::Broker = "mqtt://b".parse().unwrap();
         let mut client = Client {

@@ -1,5 +1,7 @@
 //! What each command does with the library.
 
+mod order;
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, IsTerminal, Write},
@@ -50,6 +52,7 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             logs::start(log, LevelFilter::INFO);
             simulate(&cli.config, &how)?;
         }
+        Command::Ask(asked) => return order::order(&cli.config, &asked),
         Command::Export(what) => export(&cli.config, &what)?,
         Command::Demo(how) => {
             logs::start(log, LevelFilter::INFO);

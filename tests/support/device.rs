@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::BytesMut;
 use rumqttc::mqttbytes::{
     self, QoS,
-    v4::{Connect, Packet, Publish, Subscribe},
+    v4::{Connect, LastWill, Packet, PubAck, Publish, Subscribe},
 };
 use serde_json::Value;
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(crate) struct Device {
+pub struct Device {
     socket: TcpStream,
     input: BytesMut,
     packet_id: u16,
@@ -26,18 +26,21 @@ pub(crate) struct Device {
 
 impl Device {
     /// Connects to `host:port`.
-    pub(crate) async fn connect(address: &str, client_id: &str) -> Self {
+    pub async fn connect(address: &str, client_id: &str) -> Self {
+        Self::greet(address, Connect::new(client_id)).await
+    }
+
+    async fn greet(address: &str, mut connect: Connect) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
         let mut device =
             Self { socket, input: BytesMut::new(), packet_id: 0, heard: VecDeque::new() };
-        let mut connect = Connect::new(client_id);
         connect.keep_alive = 60;
         device.send(&Packet::Connect(connect)).await;
         assert!(matches!(device.next().await, Packet::ConnAck(_)));
         device
     }
 
-    pub(crate) async fn subscribe(&mut self, topic: &str) {
+    pub async fn subscribe(&mut self, topic: &str) {
         let mut subscribe = Subscribe::new(topic, QoS::AtLeastOnce);
         subscribe.pkid = self.next_id();
         self.send(&Packet::Subscribe(subscribe)).await;
@@ -45,11 +48,11 @@ impl Device {
     }
 
     /// Publishes, and waits for the acknowledgement.
-    pub(crate) async fn publish(&mut self, topic: &str, payload: &[u8]) {
+    pub async fn publish(&mut self, topic: &str, payload: &[u8]) {
         self.publish_as(topic, payload, false).await;
     }
 
-    pub(crate) async fn publish_as(&mut self, topic: &str, payload: &[u8], retain: bool) {
+    pub async fn publish_as(&mut self, topic: &str, payload: &[u8], retain: bool) {
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
         (publish.pkid, publish.retain) = (self.next_id(), retain);
         self.send(&Packet::Publish(publish)).await;
@@ -57,7 +60,7 @@ impl Device {
     }
 
     /// Publishes all of a message but its last byte.
-    pub(crate) async fn begin(&mut self, topic: &str, payload: &[u8]) {
+    pub async fn begin(&mut self, topic: &str, payload: &[u8]) {
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
         publish.pkid = self.next_id();
         let mut bytes = BytesMut::new();
@@ -67,13 +70,21 @@ impl Device {
     }
 
     /// The last byte of what [`Self::begin`] began.
-    pub(crate) async fn end(&mut self, byte: u8) {
+    pub async fn end(&mut self, byte: u8) {
         self.socket.write_all(&[byte]).await.unwrap();
         self.acknowledged().await;
     }
 
+    /// As [`Self::connect`], leaving a last will.
+    pub async fn connect_with_will(address: &str, client_id: &str, topic: &str) -> Self {
+        let mut connect = Connect::new(client_id);
+        let lost = r#"{"state":"lost"}"#;
+        connect.last_will = Some(LastWill::new(topic, lost, QoS::AtLeastOnce, true));
+        Self::greet(address, connect).await
+    }
+
     /// The next message it hears, and its topic.
-    pub(crate) async fn told(&mut self) -> (String, Value) {
+    pub async fn told(&mut self) -> (String, Value) {
         if self.heard.is_empty() {
             self.until(|packet| matches!(packet, Packet::Publish(_))).await;
         }
@@ -96,6 +107,9 @@ impl Device {
             let packet = self.next().await;
             let done = found(&packet);
             if let Packet::Publish(publish) = packet {
+                if publish.qos == QoS::AtLeastOnce {
+                    self.send(&Packet::PubAck(PubAck::new(publish.pkid))).await;
+                }
                 self.heard.push_back(publish);
             }
             if done {
