@@ -122,13 +122,6 @@ impl Live {
         }
     }
 
-    /// Tells listeners of a change of a command to a device of `station` (`district/station`).
-    pub fn announce_command(&self, station: &str, command: &impl Serialize) {
-        if self.0.others.receiver_count() > 0 {
-            tell(&self.0.others, Event::command(station, command));
-        }
-    }
-
     pub fn latest(&self, device: Slot) -> Latest {
         self.read().latest.get(device)
     }
