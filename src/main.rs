@@ -65,8 +65,20 @@ enum Command {
 #[derive(Debug, Args)]
 struct Simulate {
     /// Where to publish: a broker, or a daemon that listens.
-    #[arg(long, value_name = "mqtt://HOST:PORT")]
-    to: String,
+    #[arg(long, value_name = "mqtt://HOST:PORT", required_unless_present = "write")]
+    to: Option<String>,
+    /// Stations in all: what the registry lacks is invented after those it has.
+    #[arg(long, value_name = "N")]
+    stations: Option<usize>,
+    /// Invent only after stations of this district.
+    #[arg(long = "in", value_name = "DISTRICT", requires = "stations")]
+    district: Option<String>,
+    /// Write the invented stations into this folder, as files for a daemon's config/stations, and end.
+    #[arg(long, value_name = "DIR", requires = "stations", conflicts_with = "to")]
+    write: Option<PathBuf>,
+    /// Connections at most; where devices are more, those of a station share one.
+    #[arg(long, default_value_t = 4000, value_name = "N")]
+    connections: usize,
     /// The same seed and start give the same messages.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,

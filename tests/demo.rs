@@ -121,6 +121,32 @@ async fn the_same_seed_publishes_the_same() {
     }
 }
 
+/// More devices than connections, and stations that only a file has which `simulate` itself wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_knows_invented_stations_by_the_files_that_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let stations = folder.path().join("stations");
+    fs::create_dir(&stations).unwrap();
+    fs::write(folder.path().join("waystation.toml"), "").unwrap();
+    fs::write(stations.join("d.toml"), STATIONS).unwrap();
+    let mut write = waystation();
+    write.args(["simulate", "--stations", "40", "--config"]).arg(folder.path());
+    assert!(write.arg("--write").arg(&stations).status().unwrap().success());
+    let invented = fs::read_to_string(stations.join("d-sim-01.toml")).unwrap();
+
+    let daemon = Daemon::start(SETTINGS, &invented).await;
+    let to = format!("mqtt://{}", daemon.mqtt());
+    let how = ["--speed", "600", "--for", "3s", "--connections", "50"];
+    let said = simulate(&daemon.config_dir(), &to, &how).await;
+    assert_eq!(count(&said, "published "), count(&said, "acknowledged "), "{said}");
+    assert!(said.contains("39 connections made"), "{said}");
+    assert_eq!(daemon.get_json("/api/v1/rejections").await, serde_json::json!([]));
+    let known = daemon.get_json("/api/v1/stations").await;
+    let known = known.as_array().unwrap();
+    assert_eq!(known.len(), 39);
+    assert!(known.iter().all(|station| station["last_reading"].is_i64()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stored_is_exported_as_csv_and_as_json_lines() {
     let mut daemon = Daemon::start(SETTINGS, STATIONS).await;
@@ -160,6 +186,8 @@ fn wrong_use_exits_with_2_and_says_how_it_is_used() {
         &["run", "--speed", "2"],
         &["simulate"],
         &["simulate", "--to", "mqtt://127.0.0.1:1", "--for", "soon"],
+        &["simulate", "--write", "x"],
+        &["simulate", "--to", "mqtt://127.0.0.1:1", "--stations", "9", "--write", "x"],
         &["export", "--format", "xml"],
         &["demo", "--seed", "many"],
         &["--log-format", "loud", "run"],
@@ -178,6 +206,7 @@ fn what_cannot_be_done_exits_with_1_and_one_line() {
     for (arguments, words) in [
         (&["simulate", "--to", "http://x"][..], "mqtt://"),
         (&["simulate", "--to", "mqtt://x", "--speed", "0"], "--speed must be above 0"),
+        (&["simulate", "--to", "mqtt://x", "--stations", "9999", "--in", "d"], "district \"d\""),
         (&["demo", "--web", "nowhere"], "nowhere"),
         (&["export", "--from", "yesterday"], "--from"),
     ] {

@@ -21,7 +21,7 @@ use waystation::{
     daemon,
     problem::Problem,
     reading::Timestamp,
-    rehearse, simulate,
+    registry, rehearse, simulate,
     store::embedded,
     telemetry::logs,
 };
@@ -110,15 +110,24 @@ fn run(config: &Path) -> anyhow::Result<()> {
 }
 
 fn simulate(config: &Path, how: &Simulate) -> anyhow::Result<()> {
-    let loaded = load(config)?;
-    let mut target = simulate::Target::parse(&how.to, &loaded.settings.subscribe.prefix)?;
+    let mut loaded = load(config)?;
+    if let Some(total) = how.stations {
+        let files = simulate::read(config)?;
+        let invented = simulate::invent(&files, total, how.seed, how.district.as_deref())?;
+        if let Some(dir) = &how.write {
+            return simulate::write(dir, &invented);
+        }
+        loaded.registry = with_invented(config, &loaded, invented)?;
+    }
+    let to = how.to.as_deref().unwrap_or_default();
+    let mut target = simulate::Target::parse(to, &loaded.settings.subscribe.prefix)?;
     target.username.clone_from(&how.username);
     if let Some(file) = &how.password_file {
         let text = fs::read_to_string(file)
             .with_context(|| format!("cannot read --password-file {}", file.display()))?;
         text.trim_end().clone_into(&mut target.password);
     }
-    let mut plan = plan(how.seed, how.speed)?;
+    let mut plan = plan(how.seed, how.speed, how.connections)?;
     plan.start = how.start.as_deref().map(moment).transpose().context("--start")?;
     let stop = CancellationToken::new();
     runtime()?.block_on(async {
@@ -140,6 +149,18 @@ fn simulate(config: &Path, how: &Simulate) -> anyhow::Result<()> {
     })
 }
 
+fn with_invented(
+    config: &Path,
+    loaded: &Loaded,
+    invented: Vec<simulate::Invented>,
+) -> anyhow::Result<registry::Registry> {
+    let more: Vec<_> = invented.into_iter().map(|file| (file.name, file.text)).collect();
+    registry::load_with(config, &more, &loaded.catalog, None).map_err(|found| explain(&found))
+}
+
+/// Each costs the one process two file descriptors, of which a newcomer may have 1024.
+const DEMO_CONNECTIONS: usize = 300;
+
 /// The daemon and its devices in one process: what a newcomer sees first.
 fn demo(config: &Path, how: &Demo) -> anyhow::Result<()> {
     let mut loaded = load(config)?;
@@ -152,7 +173,7 @@ fn demo(config: &Path, how: &Demo) -> anyhow::Result<()> {
     settings.store.kind = waystation::settings::StoreKind::Embedded;
     let registry = loaded.registry.clone();
     let prefix = settings.subscribe.prefix.clone();
-    let mut plan = plan(how.seed, how.speed)?;
+    let mut plan = plan(how.seed, how.speed, DEMO_CONNECTIONS)?;
     plan.staged = vec![
         (Duration::from_secs(5), "fridge", "door_left_open"),
         (Duration::from_secs(15), "aed", "cabinet_opened"),
@@ -248,11 +269,11 @@ fn explain(problems: &[Problem]) -> anyhow::Error {
     anyhow::anyhow!("{} problems in the configuration:{}", problems.len(), lines.concat())
 }
 
-fn plan(seed: u64, pace: f64) -> anyhow::Result<simulate::Plan> {
+fn plan(seed: u64, pace: f64, connections: usize) -> anyhow::Result<simulate::Plan> {
     if !(pace.is_finite() && pace > 0.0) {
         bail!("--speed must be above 0, found {pace}");
     }
-    Ok(simulate::Plan { seed, speed: pace, start: None, staged: Vec::new() })
+    Ok(simulate::Plan { seed, speed: pace, connections, start: None, staged: Vec::new() })
 }
 
 fn runtime() -> anyhow::Result<runtime::Runtime> {

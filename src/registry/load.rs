@@ -1,6 +1,11 @@
 //! Reads the files under `config/stations`, several at once.
 
-use std::{fs, num::NonZero, path::Path, thread};
+use std::{
+    fs,
+    num::NonZero,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use crate::{
     device::Catalog,
@@ -21,9 +26,22 @@ pub fn load(
     catalog: &Catalog,
     previous: Option<&Registry>,
 ) -> Result<Registry, Vec<Problem>> {
+    load_with(config_dir, &[], catalog, previous)
+}
+
+/// As [`load`], with files that are in memory behind those of the folder.
+pub fn load_with(
+    config_dir: &Path,
+    more: &[(PathBuf, String)],
+    catalog: &Catalog,
+    previous: Option<&Registry>,
+) -> Result<Registry, Vec<Problem>> {
     let paths = toml_files(&config_dir.join("stations")).map_err(|problem| vec![problem])?;
     let mut builder = Builder::new(catalog, previous);
-    for (path, file) in paths.iter().zip(read_all(&paths)) {
+    let more_paths = more.iter().map(|(path, _)| path);
+    let more_files = more.iter().map(|(path, text)| written::file(path, text));
+    let files = paths.iter().zip(read_all(&paths)).chain(more_paths.zip(more_files));
+    for (path, file) in files {
         match file {
             Ok(file) => builder.file(path, file),
             Err(problems) => builder.problems.extend(problems),

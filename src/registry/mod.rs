@@ -15,7 +15,7 @@ mod sample;
 mod written;
 
 pub use days::Days;
-pub use load::load;
+pub use load::{load, load_with};
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,17 +2,20 @@
 //! connections, so that a daemon, a broker or a dashboard can be tried without a station.
 //!
 //! ```text
-//! registry ─▶ Town (pure: who speaks next, and what) ─▶ run (the clock) ─▶ Wires (one connection a device)
+//! registry ─▶ Town (pure: who speaks next, and what) ─▶ run (the clock) ─▶ Wires (a connection a device)
 //! ```
 
 mod behaviour;
 mod day;
+mod invent;
 mod life;
+mod lines;
 mod metric;
 mod town;
 mod wire;
 
 pub use behaviour::{Axis, Behaviour, Behaviours, Fault};
+pub use invent::{Invented, invent, read, write};
 pub use life::{Life, Outgoing};
 pub use metric::Here;
 pub use town::{Spoken, Town};
@@ -31,6 +34,8 @@ pub struct Plan {
     pub seed: u64,
     /// How many times faster than real time the stations live.
     pub speed: f64,
+    /// Connections at most. Where the devices are more, those of a station share one.
+    pub connections: usize,
     /// The time in the town at the start, on which day and night and much else depend; without it
     /// the beginning of this hour, so that runs of one hour are alike.
     pub start: Option<Timestamp>,
@@ -55,7 +60,8 @@ pub async fn run(
         town.break_first(profile, fault, born + after.mul_f64(plan.speed));
     }
     let tally = Arc::new(Tally::default());
-    let mut wires = wire::Wires::new(target, Arc::clone(&tally), stop.clone());
+    let lines = lines::Lines::fitting(registry, plan.connections);
+    let mut wires = wire::Wires::new(target, lines, Arc::clone(&tally), stop.clone());
     let started = Instant::now();
     let mut shown = started;
     while let Some(next) = town.next() {

@@ -112,7 +112,7 @@ fn offset_hours(zone: &jiff::tz::TimeZone, at: Timestamp) -> i64 {
 }
 
 /// FNV-1a: the same on every machine and in every version.
-fn hash(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

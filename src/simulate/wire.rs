@@ -1,5 +1,5 @@
 //! The MQTT connections of simulated devices: each has its own, as a real one would, with a last
-//! will; what cannot be sent waits in a bounded buffer.
+//! will, unless they are too many; what cannot be sent waits in a bounded buffer.
 
 use std::{
     collections::HashMap,
@@ -21,9 +21,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Spoken;
+use super::{Spoken, lines::Lines};
 
-/// Messages a device keeps while it cannot send.
+/// Messages a connection keeps while it cannot send.
 const BUFFER: usize = 1_000;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// What is still under way at the end may be acknowledged for so long.
@@ -105,29 +105,35 @@ impl Tally {
     }
 }
 
-/// All connections; a device's is made when it first speaks.
+/// All connections; one is made when the first of its devices speaks.
 #[derive(Debug)]
 pub(super) struct Wires {
     target: Target,
+    lines: Lines,
     tally: Arc<Tally>,
     stop: CancellationToken,
+    /// By the path of the device that speaks.
     devices: HashMap<Arc<str>, mpsc::Sender<Spoken>>,
+    /// By client id.
+    connections: HashMap<String, mpsc::Sender<Spoken>>,
     tasks: JoinSet<()>,
 }
 
 impl Wires {
-    pub(super) fn new(target: Target, tally: Arc<Tally>, stop: CancellationToken) -> Self {
-        Self { target, tally, stop, devices: HashMap::new(), tasks: JoinSet::new() }
+    pub(super) fn new(
+        target: Target,
+        lines: Lines,
+        tally: Arc<Tally>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (devices, connections) = (HashMap::new(), HashMap::new());
+        Self { target, lines, tally, stop, devices, connections, tasks: JoinSet::new() }
     }
 
     pub(super) fn publish(&mut self, spoken: Spoken) {
         let path = Arc::clone(&spoken.path);
         if !self.devices.contains_key(&path) {
-            let (sender, messages) = mpsc::channel(BUFFER);
-            let options = options(&self.target, &path);
-            let prefix = self.target.prefix.clone();
-            let (tally, stop) = (Arc::clone(&self.tally), self.stop.clone());
-            self.tasks.spawn(connection(options, prefix, messages, tally, stop));
+            let sender = self.connect(&path);
             self.devices.insert(Arc::clone(&path), sender);
         }
         let sent = self.devices.get(&path).map(|sender| sender.try_send(spoken));
@@ -138,21 +144,39 @@ impl Wires {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The device's connection, made anew if it is the first on it.
+    fn connect(&mut self, path: &str) -> mpsc::Sender<Spoken> {
+        let client = self.lines.client(path);
+        if let Some(known) = self.connections.get(&client) {
+            return known.clone();
+        }
+        let (sender, messages) = mpsc::channel(BUFFER);
+        let mut options = options(&self.target, &client);
+        if self.lines == Lines::OneEach {
+            let will = format!("{}/{path}/status", self.target.prefix);
+            let lost = LastWill::new(will, r#"{"state":"lost"}"#, QoS::AtLeastOnce, true);
+            options.set_last_will(lost);
+        }
+        let prefix = self.target.prefix.clone();
+        let (tally, stop) = (Arc::clone(&self.tally), self.stop.clone());
+        self.tasks.spawn(connection(options, prefix, messages, tally, stop));
+        self.connections.insert(client, sender.clone());
+        sender
+    }
+
     /// Lets every connection send what it has and say goodbye.
     pub(super) async fn close(mut self) {
         self.devices.clear();
+        self.connections.clear();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         time::timeout(CLOSE_WITHIN, all).await.ok();
         self.tasks.shutdown().await;
     }
 }
 
-fn options(target: &Target, path: &str) -> MqttOptions {
-    let id = path.replace('/', ".");
-    let mut options = MqttOptions::new(id, target.host.clone(), target.port);
+fn options(target: &Target, client: &str) -> MqttOptions {
+    let mut options = MqttOptions::new(client, target.host.clone(), target.port);
     options.set_keep_alive(Duration::from_mins(1)).set_clean_session(true);
-    let will = format!("{}/{path}/status", target.prefix);
-    options.set_last_will(LastWill::new(will, r#"{"state":"lost"}"#, QoS::AtLeastOnce, true));
     if !target.username.is_empty() {
         options.set_credentials(target.username.clone(), target.password.clone());
     }
@@ -162,7 +186,7 @@ fn options(target: &Target, path: &str) -> MqttOptions {
     options
 }
 
-/// One device's connection: publishes what comes, counts what is acknowledged, reconnects.
+/// One connection: publishes what comes, counts what is acknowledged, reconnects.
 ///
 /// Polling goes on beside publishing: a poll that is dropped while it connects would begin anew.
 async fn connection(
