@@ -94,7 +94,7 @@ pub(super) fn profile<'a>(
     let metrics = metrics(sheet, table);
     let own: Vec<_> = metrics.iter().map(|metric| (metric.symbol, shape(metric))).collect();
     let known = Known { own: &own, others };
-    let Own { mut rules, needs, off } = rules(sheet, table, &known, backfill_alerts);
+    let Own { mut rules, needs, off, broken } = rules(sheet, table, &known, backfill_alerts);
     let nameless = Text::default();
     let mut shared = every.rules(name.as_ref().unwrap_or(&nameless), &known, &rules);
     // They are about things that send something.
@@ -105,7 +105,7 @@ pub(super) fn profile<'a>(
     let shared_ids = ids(&shared);
     let compared = ids(&rules);
     rules.append(&mut shared);
-    let names = Names { known, rules: ids(&rules), compared };
+    let names = Names { known, rules: [ids(&rules), broken].concat(), compared };
     let timelines = timelines(sheet, table, &names);
     let simulate = sheet.take("", table, "simulate").unwrap_or_default();
     let examples = examples(sheet, table);
@@ -264,6 +264,8 @@ struct Own {
     rules: Vec<Rule>,
     needs: Vec<(Symbol, Needs)>,
     off: Vec<Symbol>,
+    /// Ids of rules with mistakes: who refers to them is not to blame.
+    broken: Vec<Symbol>,
 }
 
 fn rules<'a>(
@@ -273,7 +275,7 @@ fn rules<'a>(
     backfill: bool,
 ) -> Own {
     let mut rules: Vec<Rule> = Vec::new();
-    let (mut by_need, mut off) = (Vec::new(), Vec::new());
+    let (mut by_need, mut off, mut broken) = (Vec::new(), Vec::new(), Vec::new());
     for (i, value) in sheet.list(table, "", "rules").into_iter().enumerate() {
         let (key, span) = (format!("rules[{i}]"), value.span());
         let named = name_of(&value);
@@ -291,6 +293,7 @@ fn rules<'a>(
                 rules.push(rule);
             }
             Err(mistakes) => {
+                broken.extend(Symbol::intern(&named));
                 for mistake in mistakes {
                     let key = format!("{key}.{}", mistake.key);
                     sheet.note(&key, Some(span.clone()), mistake.what, mistake.cure);
@@ -298,7 +301,7 @@ fn rules<'a>(
             }
         }
     }
-    Own { rules, needs: by_need, off }
+    Own { rules, needs: by_need, off, broken }
 }
 
 fn timelines<'a>(
