@@ -204,7 +204,6 @@ impl Group {
             serial: None,
             boot,
             reports_every: None,
-            config: None,
             retained: false,
         });
         self

@@ -31,6 +31,9 @@ struct Saved {
     first: Option<Timestamp>,
     #[serde(default)]
     from: Option<Timestamp>,
+    /// What it holds is of this moment: time was let pass up to here.
+    #[serde(default)]
+    now: Option<Timestamp>,
     live: SavedTrack,
     late: Option<SavedTrack>,
 }
@@ -85,12 +88,15 @@ impl Engine {
         self.now = from.now.unwrap_or(Timestamp::MIN);
         self.base = from.base;
         let now = from.now.unwrap_or(self.start);
+        let base = from.base;
         let unreadable = from.devices.iter().filter_map(|(path, row)| {
             let registered = self.registry.find(path)?;
             let device = self.devices.get_mut(registered.slot.index())?.as_mut()?;
             let place = Place::new(&self.registry, registered);
-            let restored = restore_row(device, path, row, from.base);
-            device.due = device.first_due(now, place);
+            let restored = restore_row(device, path, row, base);
+            let seen = restored.as_ref().ok().copied().flatten();
+            // Time turned its rules up to there: who looks earlier takes it back.
+            device.due = device.first_due(seen.map_or(now, |seen| seen.max(now)), place);
             restored.err()
         });
         let unreadable = unreadable.collect();
@@ -134,6 +140,7 @@ impl Engine {
             link: device.link,
             first: Some(device.first),
             from: Some(device.from),
+            now: Some(self.now),
             live: save_track(&device.live, &device.plan),
             late: device.late.as_deref().map(|late| save_track(late, &device.plan)),
         };
@@ -220,7 +227,13 @@ pub(in crate::alert) fn applied(row: &[u8]) -> Option<u64> {
     minicbor_serde::from_slice::<Applied>(row).ok().map(|row| row.applied)
 }
 
-fn restore_row(device: &mut Device, path: &str, row: &[u8], base: i64) -> Result<(), Unreadable> {
+/// Gives the moment up to which time was let pass for the device.
+fn restore_row(
+    device: &mut Device,
+    path: &str,
+    row: &[u8],
+    base: i64,
+) -> Result<Option<Timestamp>, Unreadable> {
     let saved: Saved = minicbor_serde::from_slice(row)
         .map_err(|error| Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     device.applied = saved.applied;
@@ -236,7 +249,7 @@ fn restore_row(device: &mut Device, path: &str, row: &[u8], base: i64) -> Result
     device.from = saved.from.map_or(from, |saved| saved.plus_millis(moved).max(from));
     // What it holds is in the ledger, unless since when it is known was not.
     device.dirty = saved.first.is_none() && device.dirty;
-    Ok(())
+    Ok(saved.now.map(|now| now.plus_millis(moved)))
 }
 
 fn save_track(track: &Track, plan: &Plan) -> SavedTrack {
