@@ -243,7 +243,11 @@ pub(super) struct Town {
 
 impl Town {
     pub(super) async fn of(stations: usize, devices: usize) -> Self {
-        let registry = Arc::new(registry(stations, devices));
+        Self::with(registry(stations, devices)).await
+    }
+
+    pub(super) async fn with(registry: Registry) -> Self {
+        let registry = Arc::new(registry);
         let (clock, hand) = Clock::manual(START);
         let (live, stop) = (Live::new(START), CancellationToken::new());
         let (store, readiness) = (Arc::<Store>::default(), Readiness::default());
