@@ -204,6 +204,7 @@ impl Group {
             serial: None,
             boot,
             reports_every: None,
+            config: None,
             retained: false,
         });
         self

@@ -31,6 +31,12 @@ pub fn birth(profile: Option<&Profile>) -> Value {
                 "type": ["integer", "null"], "minimum": 0, "maximum": u64::MAX,
             },
             "reports_every_s": interval(every),
+            "config": {
+                "title": "The settings it runs with",
+                "properties": { "revision": {
+                    "type": ["integer", "null"], "minimum": 0, "maximum": u64::MAX,
+                } },
+            },
         },
     })
 }
