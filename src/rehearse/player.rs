@@ -36,7 +36,7 @@ pub(super) fn play(
     timeline: &Timeline,
 ) -> Result<Played, String> {
     let registry = world::build(catalog, profile, timeline)?;
-    let mut player = Player::new(catalog, profile, registry);
+    let mut player = Player::new(catalog, profile, timeline.clone(), registry);
     for (at, play) in in_order(&timeline.plays) {
         player.pass(world::time(at).plus_millis(-1));
         if let Err(refused) = player.perform(at, play) {
@@ -61,6 +61,8 @@ fn in_order(plays: &[Play]) -> Vec<(Moment, &Play)> {
 struct Player<'a> {
     catalog: &'a Catalog,
     profile: &'a Arc<Profile>,
+    /// Its facts change when somebody writes a new date.
+    timeline: Timeline,
     registry: Arc<Registry>,
     path: String,
     senders: BTreeMap<String, Sender>,
@@ -74,11 +76,17 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    fn new(catalog: &'a Catalog, profile: &'a Arc<Profile>, registry: Arc<Registry>) -> Self {
+    fn new(
+        catalog: &'a Catalog,
+        profile: &'a Arc<Profile>,
+        timeline: Timeline,
+        registry: Arc<Registry>,
+    ) -> Self {
         let start = world::time(Moment::default());
         Self {
             catalog,
             profile,
+            timeline,
             path: world::path(&profile.id),
             senders: BTreeMap::new(),
             deriver: Deriver::default(),
@@ -112,6 +120,7 @@ impl<'a> Player<'a> {
             What::Clock(clock) => sender.set_clock(*clock),
             What::Skip(messages) => sender.skip(*messages),
             What::Confirm(rule) => return self.confirm(at, rule),
+            What::Date(name, date) => return self.date(at, name, date),
             What::Record { .. } => return self.record(at, &id, &play.what),
             _ => {}
         }
@@ -127,6 +136,15 @@ impl<'a> Player<'a> {
         let outcome = self.engine.apply(&decoded, world::time(at));
         self.note(outcome);
         judged(&decoded, refused.is_some())
+    }
+
+    /// The stations file is changed and read again, as by SIGHUP.
+    fn date(&mut self, at: Moment, name: &str, date: &str) -> Result<(), String> {
+        self.timeline.facts.dates.insert(name.to_owned(), date.to_owned());
+        self.registry = world::build(self.catalog, self.profile, &self.timeline)?;
+        let outcome = self.engine.reload(Arc::clone(&self.registry), world::time(at));
+        self.note(outcome);
+        Ok(())
     }
 
     fn confirm(&mut self, at: Moment, rule: &str) -> Result<(), String> {

@@ -45,6 +45,8 @@ pub enum What {
     Birth,
     /// A value of this metric that is refused.
     Refused(Symbol),
+    /// A person writes a new date into the device's entry: what ends, and when.
+    Date(String, String),
     /// A person ends what this rule raised.
     Confirm(String),
     /// From now on its clock is ahead by so many milliseconds; `None`: it claims no time.
@@ -148,6 +150,10 @@ fn what(text: &str, of: &Of<'_>) -> Result<What, Flaw> {
         "sleeping" => Ok(What::Status { state: "sleeping", sleeps: Some(duration(rest)?) }),
         "refused" => of.names.metric(of.profile, rest).map(|(metric, _)| What::Refused(metric)),
         "confirm" => of.names.rule(rest).map(|()| What::Confirm(rest.to_owned())),
+        "date" => match rest.split_once('=') {
+            Some((name, date)) => Ok(What::Date(name.to_owned(), date.to_owned())),
+            None => Err(flaw("which date?", "write it as \"date pads=2028-05-01\"")),
+        },
         "clock" => clock(rest).map(What::Clock),
         "skip" => {
             let count = rest.parse().map_err(|_| flaw("how many?", "write it as \"skip 5\""))?;
@@ -181,7 +187,7 @@ fn record(text: &str, of: &Of<'_>) -> Result<What, Flaw> {
 
 fn values(text: &str, of: &Of<'_>) -> Result<Vec<(Symbol, Said)>, Flaw> {
     let cure = "write metric=value, or one of wait, event, late, record, online, offline, lost, \
-                sleeping, birth, refused, confirm, clock, skip";
+                sleeping, birth, refused, confirm, date, clock, skip";
     if text.trim().is_empty() {
         return Err(flaw("says nothing", cure));
     }
