@@ -15,6 +15,8 @@ pub struct Limits {
     pub budgets: Arc<Budgets>,
     memory: Arc<Semaphore>,
     memory_max: u32,
+    /// For what connections keep between two reads: half as much again.
+    kept: Arc<Semaphore>,
 }
 
 /// Bytes of the shared memory, given back when dropped.
@@ -32,6 +34,7 @@ impl Limits {
             budgets: Arc::new(Budgets::new(settings.device_rate, settings.device_burst, prefix)),
             memory: Arc::new(Semaphore::new(usize::try_from(memory_max).unwrap_or(usize::MAX))),
             memory_max,
+            kept: Arc::new(Semaphore::new(usize::try_from(memory_max / 2).unwrap_or(usize::MAX))),
         }
     }
 
@@ -44,7 +47,31 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Makes `held` be `bytes` that a connection keeps between two reads, such as a packet that has
+    /// not come whole. `false` where there is no room for more: nobody waits for this memory, as
+    /// those who have it may be waiting for bytes that never come.
+    pub fn cover(&self, held: &mut Held, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(held.bytes());
+        if more == 0 {
+            held.keep(bytes);
+            return true;
+        }
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let Ok(more) = Arc::clone(&self.kept).try_acquire_many_owned(more) else { return false };
+        match &mut held.permit {
+            Some(permit) => permit.merge(more),
+            None => held.permit = Some(more),
+        }
+        true
+    }
+}
+
 impl Held {
+    fn bytes(&self) -> usize {
+        self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
     /// Keeps `bytes` of it and gives back the rest.
     pub fn keep(&mut self, bytes: usize) {
         let Some(permit) = &mut self.permit else { return };
@@ -74,5 +101,18 @@ mod tests {
         limits.hold(60).await;
         drop(most);
         limits.hold(1000).await;
+    }
+
+    #[test]
+    fn what_is_kept_between_reads_has_a_limit_that_nobody_waits_for() {
+        let settings =
+            settings::Ingest { max_in_flight: ByteSize(100), ..settings::Ingest::default() };
+        let limits = Limits::new(&settings, "waystation/v1");
+        let (mut one, mut two) = (Held::default(), Held::default());
+        assert!(limits.cover(&mut one, 30) && limits.cover(&mut two, 20));
+        assert!(!limits.cover(&mut two, 21), "half of 100 is taken");
+        assert!(limits.cover(&mut one, 10) && limits.cover(&mut two, 40));
+        drop(two);
+        assert!(limits.cover(&mut one, 50) && limits.cover(&mut one, 0));
     }
 }

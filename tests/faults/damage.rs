@@ -4,8 +4,11 @@
 //! cannot be used is named with a command that mends it; until somebody gives it, nothing changes.
 
 use std::{
-    fs::{self, File},
-    os::unix::fs::FileExt,
+    fs::{self, File, Permissions},
+    os::unix::{
+        fs::{FileExt, MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -27,8 +30,8 @@ const SETTINGS: &str = "[listen]\nmqtt = \"127.0.0.1:0\"\n[web]\nlisten = \"127.
                         [journal]\nmax_bytes = \"1MiB\"\n";
 /// Messages of a used data directory.
 const COUNT: u64 = 4000;
-/// The three files that are databases, and who names them.
-const FILES: [&str; 3] = ["journal.sqlite", "alerts.sqlite", "store.sqlite"];
+/// The files that are databases.
+const FILES: [&str; 4] = ["journal.sqlite", "alerts.sqlite", "store.sqlite", "state.sqlite"];
 
 type Harm = fn(&Path);
 
@@ -74,6 +77,50 @@ async fn a_ruined_ledger_is_left_as_it_is_and_what_is_said_mends_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ruined_store_is_left_as_it_is_and_what_is_said_mends_it() {
     ruined("store.sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ruined_file_of_commands_is_left_as_it_is_and_what_is_said_mends_it() {
+    ruined("state.sqlite").await;
+}
+
+/// A user who is not root, for whom permissions count.
+const NOBODY: u32 = 65_534;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_not_be_read_is_named_with_what_to_check() {
+    let used = Used::new().await;
+    used.restore();
+    let (data, folder) = (used.daemon.data_dir(), used.daemon.folder());
+    // Where the tests may be built nobody else can look; and root may read everything.
+    let program = folder.join("waystation");
+    fs::copy(env!("CARGO_BIN_EXE_waystation"), &program).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    for name in FILES {
+        used.restore();
+        if is_root {
+            let owner = format!("{NOBODY}:{NOBODY}");
+            let given = Command::new("chown").arg("-R").arg(owner).arg(&data).status();
+            assert!(given.unwrap().success());
+        }
+        let file = data.join(name);
+        fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+        let mut command = Command::new(&program);
+        command.arg("run").arg("--config").arg(used.daemon.config_dir());
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = said.lines().last().unwrap_or_default();
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        assert!(
+            last.starts_with("waystation: ") && last.contains(file.to_str().unwrap()),
+            "{said}"
+        );
+        assert!(last.contains("this user may"), "{name}: no cure in {last}");
+    }
 }
 
 async fn ruined(name: &str) {

@@ -146,6 +146,13 @@ impl Frames {
         }
     }
 
+    /// Keeps no more memory than what is in it needs.
+    pub fn shrink(&mut self) {
+        self.buffer = BytesMut::from(self.rest());
+        self.taken = 0;
+        self.want = READ_MIN;
+    }
+
     /// Bytes of memory it holds now.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()

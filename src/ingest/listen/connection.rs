@@ -18,10 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Door, device::Filter, downward::Down, greeting::Client, inward::Step, out::Out};
 use crate::ingest::{
-    Delivery, Held,
+    Delivery, Held, Limits,
     frame::{Frames, Packet},
 };
 use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode};
+
+/// Every connection may keep so much without asking.
+const KEPT_FREE: usize = 4 << 10;
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub(super) enum Ended {
     Stuck,
     /// It broke the protocol.
     Protocol,
+    /// A packet it began did not come whole in time.
+    Unfinished,
+    /// There was no memory for the packet it began.
+    Crowded,
     TakenOver,
     /// We stop.
     Stopped,
@@ -49,6 +56,8 @@ impl From<Ended> for &'static str {
             Ended::Silent => "silent",
             Ended::Stuck => "stuck",
             Ended::Protocol => "protocol",
+            Ended::Unfinished => "unfinished",
+            Ended::Crowded => "crowded",
             Ended::TakenOver => "taken_over",
             Ended::Stopped => "stopped",
         }
@@ -65,6 +74,10 @@ pub(super) struct Connection {
     pub inbox: Option<(mpsc::Sender<Down>, mpsc::Receiver<Down>)>,
     pub filters: Vec<Filter>,
     heard: Instant,
+    /// Memory for what `frames` holds between two reads.
+    kept: Held,
+    /// Since when a packet has begun and is not whole.
+    begun: Option<Instant>,
     /// Reading is over; it ends so once what is on disk is acknowledged, or at that time.
     closing: Option<(Ended, Instant)>,
 }
@@ -93,6 +106,8 @@ impl Connection {
             inbox: None,
             filters: Vec::new(),
             heard: Instant::now(),
+            kept: Held::default(),
+            begun: None,
             closing: None,
         }
     }
@@ -187,6 +202,7 @@ impl Connection {
             }
         }
         let (batch, step) = self.take_in();
+        self.look_at_rest(batch.received > 0)?;
         let durable = (!batch.messages.is_empty()).then(|| {
             let (durable, signal) = oneshot::channel();
             room.held.keep(batch.messages.as_bytes().len());
@@ -202,6 +218,22 @@ impl Connection {
         self.write()
     }
 
+    /// What is left in the buffer has memory of its own and a time to become whole. `progress`: a
+    /// packet came whole just now.
+    fn look_at_rest(&mut self, progress: bool) -> Result<(), Ended> {
+        if progress || !self.frames.is_partial() {
+            self.begun = None;
+        }
+        if self.frames.is_partial() {
+            self.begun.get_or_insert_with(Instant::now);
+        }
+        if cover(&self.door.limits, &mut self.kept, &mut self.frames) {
+            Ok(())
+        } else {
+            Err(Ended::Crowded)
+        }
+    }
+
     /// Now and then: is the client still there, does it read, is there memory to give back?
     fn look_round(&mut self, tick: std::pin::Pin<&mut Sleep>) -> Result<(), Ended> {
         let now = Instant::now();
@@ -209,7 +241,7 @@ impl Connection {
         if let Some((ended, _)) = self.closing {
             return Err(ended);
         }
-        if self.client.silence.is_some_and(|silence| now >= self.heard + silence) {
+        if now >= self.heard + self.client.silence {
             // What it sent while we had no room to read is not silence.
             if self.stream.readable().now_or_never().is_none() {
                 return Err(Ended::Silent);
@@ -219,8 +251,12 @@ impl Connection {
         if self.out.stuck_since().is_some_and(|since| now >= since + patience.stuck) {
             return Err(Ended::Stuck);
         }
+        if self.begun.is_some_and(|begun| now >= begun + patience.unfinished) {
+            return Err(Ended::Unfinished);
+        }
         if now >= self.heard + patience.round {
             self.frames.release();
+            self.look_at_rest(false)?;
         }
         tick.reset(self.next_tick());
         Ok(())
@@ -228,8 +264,8 @@ impl Connection {
 
     fn next_tick(&self) -> Instant {
         let round = Instant::now() + self.door.patience.round;
-        let silent = self.client.silence.map(|silence| self.heard + silence);
-        silent.filter(|at| *at > Instant::now()).map_or(round, |at| at.min(round))
+        let silent = self.heard + self.client.silence;
+        if silent > Instant::now() { silent.min(round) } else { round }
     }
 
     /// The memory that one read may come to: every message of it is kept with its sender.
@@ -246,6 +282,15 @@ impl Drop for Connection {
             self.door.downward.unsubscribe(filter, self.number);
         }
     }
+}
+
+/// Finds room for what a connection keeps between two reads, or lets it keep less; a little is free.
+pub(super) fn cover(limits: &Limits, kept: &mut Held, frames: &mut Frames) -> bool {
+    if limits.cover(kept, frames.capacity().saturating_sub(KEPT_FREE)) {
+        return true;
+    }
+    frames.shrink();
+    limits.cover(kept, frames.capacity().saturating_sub(KEPT_FREE))
 }
 
 async fn next(inbox: &mut Option<(mpsc::Sender<Down>, mpsc::Receiver<Down>)>) -> Down {

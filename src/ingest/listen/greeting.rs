@@ -10,6 +10,9 @@ use crate::ingest::frame::{Broken, Frame, Packet};
 
 /// Names longer than this are nobody's; every message would carry them.
 const NAME_MAX: usize = 192;
+/// A client may ask not to be given up for its silence (keep-alive 0). One that lost its power would
+/// hold its place for ever; who reports once a day has an hour to spare.
+const SILENT_AT_MOST: Duration = Duration::from_hours(25);
 pub(super) const CONNECT: u8 = 1;
 
 /// A client that was let in.
@@ -21,8 +24,8 @@ pub(super) struct Client {
     /// The device its name stands for, if it is one; else it may speak with any.
     pub device: Option<String>,
     pub will: Option<Will>,
-    /// Longest silence; `None` if it may be silent for ever.
-    pub silence: Option<Duration>,
+    /// Longest silence.
+    pub silence: Duration,
 }
 
 /// Why a client is not let in.
@@ -37,6 +40,8 @@ pub(super) enum Refused {
     Credentials,
     Slow,
     Lost,
+    /// There is no memory for a CONNECT as long as this.
+    Crowded,
     Stopped,
 }
 
@@ -48,7 +53,7 @@ impl Refused {
             Self::ClientId => Some(Code::BadClientId),
             Self::NotAuthorized => Some(Code::NotAuthorized),
             Self::Credentials => Some(Code::BadUserNamePassword),
-            Self::NotConnect | Self::Slow | Self::Lost | Self::Stopped => None,
+            Self::NotConnect | Self::Slow | Self::Lost | Self::Crowded | Self::Stopped => None,
         }
     }
 }
@@ -63,6 +68,7 @@ impl From<Refused> for &'static str {
             Refused::Credentials => "credentials",
             Refused::Slow => "slow",
             Refused::Lost => "lost",
+            Refused::Crowded => "crowded",
             Refused::Stopped => "stopped",
         }
     }
@@ -110,7 +116,10 @@ impl Gate {
                 payload: will.message,
                 sender: Arc::clone(&name),
             }),
-            silence: (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500)),
+            silence: match keep_alive {
+                0 => SILENT_AT_MOST,
+                seconds => Duration::from_millis(u64::from(seconds) * 1500),
+            },
             id,
             name,
         })
@@ -184,6 +193,15 @@ mod tests {
         assert_eq!(named("id", Some(("p/s/x", ""))), (text("id"), text("p/s/x"), fridge()));
         assert_eq!(named("p/s/x", Some(("gw", ""))), (text("p/s/x"), text("gw"), fridge()));
         assert_eq!(named("", None), (text("unnamed-1"), text("unnamed-1"), None));
+    }
+
+    #[test]
+    fn nobody_may_be_silent_for_ever() {
+        for (keep_alive, seconds) in [(1, 1), (60, 90), (65_535, 98_302), (0, 90_000)] {
+            let connect = Connect { keep_alive, ..connect("id", None) };
+            let silence = gate(false, true).judge(connect, String::new()).unwrap().silence;
+            assert_eq!(silence.as_secs(), seconds, "{keep_alive}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Batch, Delivery, Limits, Origin,
+    Batch, Delivery, Held, Limits, Origin,
     frame::{Frames, Packet, Publish, QoS},
 };
 use crate::{
@@ -62,6 +62,8 @@ struct Patience {
     greeting: Duration,
     /// A client that reads nothing of what is ready for it.
     stuck: Duration,
+    /// A packet that has begun, for all of it.
+    unfinished: Duration,
     /// A connection that ends, for what is on its way to the disk.
     drain: Duration,
     /// Between two looks at an idle connection.
@@ -73,6 +75,7 @@ impl Default for Patience {
         Self {
             greeting: Duration::from_secs(10),
             stuck: Duration::from_secs(20),
+            unfinished: Duration::from_mins(2),
             drain: Duration::from_secs(3),
             round: Duration::from_secs(20),
         }
@@ -195,6 +198,7 @@ async fn greet(
     door: &Door,
     unnamed: u64,
 ) -> Result<Client, Refused> {
+    let mut kept = Held::default();
     loop {
         if frames.next_kind().is_some_and(|kind| kind != greeting::CONNECT) {
             return Err(Refused::NotConnect);
@@ -209,6 +213,9 @@ async fn greet(
                 return Err(Refused::Lost);
             }
             Ok(_) | Err(_) => {}
+        }
+        if !connection::cover(&door.limits, &mut kept, frames) {
+            return Err(Refused::Crowded);
         }
     }
 }

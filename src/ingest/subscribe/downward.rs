@@ -252,4 +252,22 @@ mod tests {
             outbound.acknowledged(id);
         }
     }
+
+    #[tokio::test]
+    async fn what_goes_once_does_not_go_late_nor_over_the_next_connection() {
+        let (clock, hand) = Clock::manual(Timestamp(0));
+        let (downward, mut outbound) = downward(clock, Counters::default());
+        let send = |body: &'static str, until: i64| {
+            assert!(downward.send_once("a", body, QoS::AtLeastOnce, Timestamp(until)));
+        };
+        send("late", 10);
+        send("in time", 11);
+        downward.publish("a", "again", false, QoS::AtLeastOnce);
+        hand.set(Timestamp(10));
+        assert_eq!(read(&mut outbound.next().await).payload, "in time");
+        assert_eq!(read(&mut outbound.next().await).payload, "again");
+        let mut again = outbound.again();
+        assert_eq!(read(&mut again).payload, "again");
+        assert!(again.is_empty(), "the command is not sent anew");
+    }
 }

@@ -260,6 +260,40 @@ async fn while_the_disk_takes_nothing_memory_is_bounded_and_nobody_is_taken_for_
 }
 
 #[tokio::test]
+async fn packets_that_do_not_come_whole_hold_a_bounded_memory_and_a_bounded_time() {
+    let rig = Rig::with(|setup| {
+        setup.max_in_flight = 64 << 10;
+        setup.patience.unfinished = SECOND;
+        setup.patience.round = SECOND / 20;
+    });
+    let whole = device::bytes(&publish(TELEMETRY, 1, 7, &vec![b'x'; 24 << 10]));
+    let (most, rest) = whole.split_at(20 << 10);
+    let mut begun = Vec::new();
+    for number in 0..3 {
+        let mut device = Device::connected(&rig, &format!("p/s/{number}")).await;
+        device.raw(most).await;
+        begun.push(device);
+    }
+    for mut device in begun {
+        assert_eq!(device.next().await, None, "none of them ends its packet");
+    }
+    let ended = |reason: &str| {
+        let name = format!(r#"waystation_connections_ended_total{{reason="{reason}"}} "#);
+        let page = rig.counters.render().unwrap();
+        let figure = page.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+        figure.unwrap_or(0_u32)
+    };
+    rig.until(|_| ended("crowded") + ended("unfinished") == 3).await;
+    assert!(ended("crowded") >= 1, "there is room for two of them at most");
+    assert!(ended("unfinished") >= 1, "there is room for one of them");
+    let mut after = Device::connected(&rig, "p/s/x").await;
+    after.raw(most).await;
+    after.raw(rest).await;
+    assert_eq!(after.puback().await, 7, "their memory was given back");
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn a_silent_client_is_given_up_after_one_and_a_half_times_its_keep_alive() {
     let rig = Rig::start();
     let mut device = Device::open(&rig).await;
