@@ -38,6 +38,14 @@ pub(crate) struct Life {
     pub(crate) from: Timestamp,
     /// We cannot hear at all.
     pub(crate) deaf: bool,
+    /// From then on its silence is its station's, which has not been heard for too long.
+    pub(crate) hushed: Timestamp,
+    /// Between reports of the devices of its station that its rules look at.
+    pub(crate) afar: Duration,
+    /// Since when it is known.
+    pub(crate) first: Timestamp,
+    /// No silence of it shorter than this is news, whatever a rule says.
+    pub(crate) least: Duration,
 }
 
 impl Life {
@@ -56,9 +64,22 @@ impl Life {
         came.is_some_and(|came| now <= self.fresh_until(came))
     }
 
+    /// When values of another device that came at `came` become too old.
+    pub(crate) fn fresh_afar(&self, came: Timestamp) -> Timestamp {
+        came + SILENCE_LEAST.max(self.afar * 3)
+    }
+
+    /// Since when it is known, and how many messages a second came, if it reported as often as it
+    /// says.
+    pub(crate) fn usual(&self) -> (Timestamp, f64) {
+        (self.first, 1.0 / self.interval.as_secs_f64().max(1.0))
+    }
+
     /// Is the device silent?
     pub(crate) fn judge_link(&self, within: Silence, now: Timestamp) -> Verdict {
-        self.judge(self.heard, self.limit(within), self.link_deadline(within), now)
+        let silent = self.judge(self.heard, self.limit(within), self.link_deadline(within), now);
+        let hushed = silent == Verdict::Breached && now >= self.hushed;
+        if hushed { Verdict::Unknown } else { silent }
     }
 
     /// Is a metric missing, though the device is there?
@@ -115,7 +136,7 @@ impl Life {
 
     fn limit(&self, within: Silence) -> Duration {
         match within {
-            Silence::Fixed(limit) => limit.max(self.sleep()),
+            Silence::Fixed(limit) => limit.max(self.sleep()).max(self.least),
             Silence::ByInterval => match self.link {
                 Link::Asleep(_) => SILENCE_LEAST.max(self.sleep()),
                 _ => SILENCE_LEAST.max(self.interval * 3),
@@ -147,6 +168,10 @@ mod tests {
             interval: Duration::from_mins(1),
             from: minute(0),
             deaf: false,
+            hushed: Timestamp(i64::MAX),
+            afar: Duration::ZERO,
+            first: minute(0),
+            least: Duration::ZERO,
         }
     }
 
@@ -184,6 +209,15 @@ mod tests {
         }
         let deaf = Life { deaf: true, ..life(Some(0)) };
         assert_eq!(deaf.judge_link(Silence::ByInterval, minute(500)), Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_the_station_is_silent_about_its_devices_are_not_blamed_for() {
+        let folded = Life { hushed: minute(5), ..life(Some(0)) };
+        for (at, verdict) in [(4, Verdict::Cleared), (9, Verdict::Cleared), (10, Verdict::Unknown)]
+        {
+            assert_eq!(folded.judge_link(Silence::ByInterval, minute(at)), verdict, "{at} min");
+        }
     }
 
     #[test]

@@ -4,19 +4,25 @@
 //! enough?* (`state`), *should someone hear of it?* (`notify`, elsewhere).
 
 mod cell;
+mod course;
 mod driver;
 mod engine;
+mod facts;
 mod judge;
 mod ledger;
 mod life;
+mod memory;
 mod model;
+mod place;
 mod plan;
 mod pulse;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+mod times;
 mod track;
+mod usual;
 mod verdict;
 mod window;
 

@@ -4,8 +4,8 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 
 use super::{Engine, Happening, Outcome, model::Reason};
 use crate::{
-    decode::{Decoded, Presence, PresenceState},
-    device::Profile,
+    decode::{Birth, Code, Decoded, Gap, Presence, PresenceState, Rejection},
+    device::{MetricKind, Profile},
     reading::{Kind, MessageId, PlacedBy, Reading, Sample, Slot, Symbol, Timestamp, Value},
     registry::{Device, District, Opens, Registry, Station},
     rule::{Condition, Rule, Severity, Silence, Text},
@@ -103,6 +103,39 @@ pub(crate) fn town_without(rules: &[Rule], devices: u32, gone: &[u32]) -> Arc<Re
     Arc::new(Registry::new(vec![district], vec![station], (0..devices).map(device).collect()))
 }
 
+/// A type of device whose metrics are `name=number`, `=counter` or `=state`.
+pub(crate) fn profile(id: &str, metrics: &str, rules: Vec<Rule>) -> Arc<Profile> {
+    let metrics: Vec<_> = metrics
+        .split_whitespace()
+        .map(|text| {
+            let (name, kind) = text.split_once('=').unwrap();
+            let kind = match kind {
+                "counter" => MetricKind::Counter,
+                "state" => MetricKind::State,
+                "time" => MetricKind::Time,
+                _ => MetricKind::Number,
+            };
+            (name, kind, None)
+        })
+        .collect();
+    let derived = id == crate::device::STATION;
+    Arc::new(Profile { rules, derived, ..Profile::sample(id, &metrics).unwrap() })
+}
+
+/// The same registry, with dates for `d0`.
+pub(crate) fn with_dates(registry: Registry, dates: &[(&str, f64)]) -> Registry {
+    let dates: Arc<[_]> = dates.iter().map(|(name, at)| (symbol(name), minute(*at))).collect();
+    let mut devices: Vec<_> = registry.devices().cloned().map(Some).collect();
+    devices[0].as_mut().unwrap().dates = dates;
+    Registry::new(registry.districts, registry.stations, devices)
+}
+
+/// One station with these devices, `d0` first.
+pub(crate) fn station(devices: &[&Arc<Profile>]) -> Registry {
+    let paths: Vec<_> = (0..devices.len()).map(|n| format!("putuo/s1/d{n}")).collect();
+    Registry::sample(paths.iter().map(String::as_str).zip(devices.iter().copied()))
+}
+
 pub(crate) fn town(rules: &[Rule], devices: u32) -> Arc<Registry> {
     town_without(rules, devices, &[])
 }
@@ -132,6 +165,54 @@ impl Group {
         let (device, received) = (Slot(device), minute(received));
         let retained = false;
         self.0.presence.push(Presence { device, message, received, state, sleeps, retained });
+        self
+    }
+
+    pub(crate) fn event(mut self, device: u32, received: f64, metrics: &str) -> Self {
+        self.push(device, received, received, false, metrics);
+        self.0.readings.last_mut().unwrap().kind = Kind::Event;
+        self
+    }
+
+    /// A message that held nothing but a value that cannot be.
+    pub(crate) fn refused(mut self, device: u32, received: f64) -> Self {
+        let message = self.message(received);
+        self.0.rejections.push(Rejection {
+            code: Code::Implausible,
+            message,
+            received: minute(received),
+            device: Some(Slot(device)),
+            topic: String::new(),
+            path: "/t".into(),
+            found: "999".into(),
+            expected: String::new(),
+            size: 9,
+            head: String::new(),
+        });
+        self
+    }
+
+    pub(crate) fn born(mut self, device: u32, received: f64, boot: Option<u64>) -> Self {
+        let message = self.message(received);
+        self.0.births.push(Birth {
+            device: Slot(device),
+            message,
+            received: minute(received),
+            profile: None,
+            model: None,
+            firmware: None,
+            serial: None,
+            boot,
+            reports_every: None,
+            config: None,
+            retained: false,
+        });
+        self
+    }
+
+    pub(crate) fn misses(mut self, device: u32, received: f64, missing: u64) -> Self {
+        self.message(received);
+        self.0.gaps.push(Gap { device: Slot(device), boot: 1, seq: 9, missing });
         self
     }
 
@@ -212,7 +293,13 @@ impl Diary {
 /// `until`, and compares what happened. A raised alert is noted by when its breach began.
 #[track_caller]
 pub(crate) fn check(rules: &[Rule], timeline: &str, until: u32, expected: &str) {
-    let mut engine = Engine::new(town(rules, 3), minute(0.0), Duration::ZERO);
+    check_in(town(rules, 3), timeline, until, expected);
+}
+
+/// The same for devices of several profiles; `d0` is the first of them.
+#[track_caller]
+pub(crate) fn check_in(registry: Arc<Registry>, timeline: &str, until: u32, expected: &str) {
+    let mut engine = Engine::new(registry, minute(0.0), Duration::ZERO);
     let mut diary = Diary::default();
     let mut clock = 0;
     for (group, line) in (1..).zip(timeline.lines().map(str::trim).filter(|l| !l.is_empty())) {
@@ -228,6 +315,12 @@ pub(crate) fn check(rules: &[Rule], timeline: &str, until: u32, expected: &str) 
             "lost" => group.says(device, at, PresenceState::Lost),
             "online" => group.says(device, at, PresenceState::Online),
             "sleeping" => group.says(device, at, PresenceState::Sleeping),
+            "refused" => group.refused(device, at),
+            boot if boot.starts_with("boot=") => group.born(device, at, boot[5..].parse().ok()),
+            gap if gap.starts_with("missing=") => {
+                group.misses(device, at, gap[8..].parse().unwrap())
+            }
+            event if event.starts_with("event ") => group.event(device, at, &event[6..]),
             late if late.starts_with("late@") => {
                 let (then, metrics) = late[5..].split_once(' ').unwrap();
                 group.late(device, at, then.parse().unwrap(), metrics)

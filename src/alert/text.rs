@@ -2,8 +2,8 @@
 
 use crate::{reading::Value, rule::Text};
 
-/// Fills both languages. `value` knows the metrics by name; what is unknown shows as a dash.
-pub(crate) fn fill(text: &Text, value: impl Fn(&str) -> Option<Value>) -> Text {
+/// Fills both languages. `value` knows what stands in braces; what is unknown shows as a dash.
+pub(crate) fn fill(text: &Text, value: impl Fn(&str) -> Option<String>) -> Text {
     Text { en: fill_one(&text.en, &value), zh: fill_one(&text.zh, &value) }
 }
 
@@ -15,7 +15,7 @@ pub(crate) fn while_offline(text: &Text) -> Text {
     }
 }
 
-fn fill_one(text: &str, value: &impl Fn(&str) -> Option<Value>) -> String {
+fn fill_one(text: &str, value: &impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -25,7 +25,7 @@ fn fill_one(text: &str, value: &impl Fn(&str) -> Option<Value>) -> String {
             rest = after;
             continue;
         };
-        filled.push_str(&value(name).map_or_else(|| "–".to_owned(), show));
+        filled.push_str(value(name).as_deref().unwrap_or("–"));
         rest = behind;
     }
     filled.push_str(rest);
@@ -33,7 +33,7 @@ fn fill_one(text: &str, value: &impl Fn(&str) -> Option<Value>) -> String {
 }
 
 /// Numbers as a person would read them out: one place behind the point, none where it is zero.
-fn show(value: Value) -> String {
+pub(crate) fn show(value: Value) -> String {
     match value {
         Value::Number(number) if number.abs() < 100.0 => {
             let shown = format!("{number:.1}");
@@ -61,7 +61,7 @@ mod tests {
             ("{t}{t}", 5.5, "5.55.5"),
         ];
         for (text, number, expected) in table {
-            let value = |name: &str| (name == "t").then_some(Value::Number(number));
+            let value = |name: &str| (name == "t").then(|| show(Value::Number(number)));
             assert_eq!(fill_one(text, &value), expected);
         }
     }

@@ -1,31 +1,19 @@
 //! What is remembered of one device: the last value of each metric its rules need, and windows.
 
-use std::time::Duration;
-
 use smallvec::SmallVec;
 
 use super::{
     Verdict,
     cell::{Cell, Packed},
-    judge::{Facts, judge},
+    facts::Facts,
+    judge::judge,
     life::Life,
-    plan::{Kept, Mask, Plan, Window, each},
+    memory::Memory,
+    place::Place,
+    plan::{Kept, Mask, Plan, Source, each},
     state::State,
-    window::{Extremes, Still, Sum},
 };
 use crate::reading::{Sample, Timestamp, Value};
-
-/// What one condition remembers.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum Memory {
-    Nothing,
-    Extremes(Extremes),
-    Still(Still),
-    /// Sums, since when the condition has held, or the last value of the counter.
-    Held(Sum, Option<Timestamp>),
-    Grown(Sum, f64),
-    Times(Sum, bool),
-}
 
 /// A rule that is not at rest.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,70 +57,101 @@ impl Track {
         self.cells.get(cell).copied().and_then(Packed::open)
     }
 
-    /// Makes room on the first use: a device that never reports costs next to nothing.
-    pub(crate) fn make_room(&mut self, plan: &Plan) {
-        if self.cells.len() != plan.metrics.len() {
-            self.cells = vec![Packed::Empty; plan.metrics.len()].into();
-        }
-        if self.windows.len() != plan.windows.len() {
-            self.windows = vec![Memory::Nothing; plan.windows.len()].into();
+    /// Makes room for what came. What never comes (a sensor it does not have, a message that never
+    /// went missing) takes no memory: a device that never reports costs next to nothing.
+    fn room(&mut self, cell: usize) -> Option<&mut Packed> {
+        grow(&mut self.cells, cell, Packed::Empty);
+        self.cells.get_mut(cell)
+    }
+
+    pub(crate) fn window_room(&mut self, window: usize) -> Option<&mut Memory> {
+        grow(&mut self.windows, window, Memory::Nothing);
+        self.windows.get_mut(window)
+    }
+
+    pub(crate) fn put(&mut self, cell: usize, value: Cell) {
+        if let Some(place) = self.room(cell) {
+            *place = Packed::new(value);
         }
     }
 
     /// Takes in what a reading says.
-    pub(crate) fn take_in(&mut self, plan: &Plan, arrival: &Arrival<'_>, life: &Life) -> Touched {
-        self.make_room(plan);
+    pub(crate) fn take_in(
+        &mut self,
+        plan: &Plan,
+        arrival: &Arrival<'_>,
+        life: &Life,
+        place: Place<'_>,
+    ) -> Touched {
         let mut touched = Touched::default();
         let mut windows = 0;
         for sample in arrival.samples {
             let Some(index) = plan.cell(sample.metric) else { continue };
-            let (Some(watched), Some(cell)) = (plan.metrics.get(index), self.cells.get_mut(index))
-            else {
-                continue;
-            };
-            *cell = Packed::new(Cell { value: sample.value, came: arrival.now });
+            let Some(watched) = plan.metrics.get(index) else { continue };
+            self.put(index, Cell { value: sample.value, came: arrival.now });
             touched.rules |= watched.touches;
             touched.counted |= watched.counts;
             windows |= watched.windows;
         }
         for index in each(windows) {
-            self.slide(plan, index, life, arrival);
+            self.slide(plan, index, life, arrival, place);
         }
         touched
     }
 
-    pub(crate) fn facts<'a>(&'a self, plan: &'a Plan, life: &'a Life, now: Timestamp) -> Facts<'a> {
-        Facts { cells: &self.cells, windows: &self.windows, plan, life, now }
+    pub(crate) fn facts<'a>(
+        &'a self,
+        plan: &'a Plan,
+        life: &'a Life,
+        place: Place<'a>,
+        now: Timestamp,
+    ) -> Facts<'a> {
+        Facts { cells: &self.cells, windows: &self.windows, plan, life, place, now }
     }
 
-    fn slide(&mut self, plan: &Plan, index: usize, life: &Life, arrival: &Arrival<'_>) {
+    fn slide(
+        &mut self,
+        plan: &Plan,
+        index: usize,
+        life: &Life,
+        arrival: &Arrival<'_>,
+        place: Place<'_>,
+    ) {
         let at = arrival.at;
         let Some(window) = plan.windows.get(index) else { return };
         let held = match &window.of {
-            Kept::Held(test) => Some(judge(test, &self.facts(plan, life, at))),
+            Kept::Held(test) => Some(judge(test, &self.facts(plan, life, place, at))),
             _ => None,
         };
+        self.window_room(index);
         let cells = &self.cells;
         let value =
             |cell: usize| cells.get(cell).copied().and_then(Packed::open).map(|cell| cell.value);
         let Some(memory) = self.windows.get_mut(index) else { return };
+        let within = window.within;
         match (&window.of, held) {
             (Kept::Held(_), held) => {
                 memory.hold(held.unwrap_or(Verdict::Unknown), at, window, life);
             }
-            (Kept::Extremes { cell, by }, _) => {
-                memory.widen(value(*cell), at, *by, window.within);
-            }
+            (Kept::Extremes { cell, by }, _) => memory.widen(value(*cell), at, *by, within),
             (Kept::Still { cell, tolerance }, _) => memory.rest(value(*cell), at, *tolerance),
-            (Kept::Growth { cell }, _) => memory.grow(value(*cell), at, window.within),
-            (Kept::Times { cell }, _) => {
-                memory.rise(value(*cell), at, arrival.event, window.within);
+            (Kept::Growth { cell }, _) => memory.grow(value(*cell), at, within),
+            (Kept::Times { cell }, _) => memory.rise(value(*cell), at, arrival.event, within),
+            (Kept::Share { part, whole }, _) => {
+                let observed = plan.source(*part) == Source::Observed;
+                let before = observed.then(|| life.usual());
+                memory.share([value(*part), value(*whole)], at, within, before);
             }
+            (Kept::Since { cell, record }, _) => {
+                memory.since(value(*cell), value(*record).and_then(moment));
+            }
+            (Kept::Usual { cell }, _) => memory.compare(value(*cell), at, within),
+            (Kept::Course { cell }, _) => memory.follow(value(*cell), at, within),
+            (Kept::Fired, _) => {}
         }
     }
 
-    /// Every clock was moved by so many milliseconds. Windows of change start anew: a device's own
-    /// clock did not move with ours, and a squeezed window would see changes that never were.
+    /// Every clock was moved by so many milliseconds.
     pub(crate) fn shift(&mut self, plan: &Plan, millis: i64) {
         for packed in &mut self.cells {
             if let Some(cell) = packed.open() {
@@ -153,73 +172,17 @@ impl Track {
     }
 }
 
-impl Memory {
-    fn widen(&mut self, value: Option<Value>, at: Timestamp, by: f64, within: Duration) {
-        let Some(value) = value.and_then(Value::as_number) else { return };
-        if !matches!(self, Self::Extremes(_)) {
-            *self = Self::Extremes(Extremes::default());
-        }
-        if let Self::Extremes(extremes) = self {
-            extremes.push(at, value, by, within);
-        }
+fn grow<T: Clone>(places: &mut Box<[T]>, place: usize, empty: T) {
+    if place >= places.len() {
+        let mut longer = std::mem::take(places).into_vec();
+        longer.reserve_exact(place + 1 - longer.len());
+        longer.resize(place + 1, empty);
+        *places = longer.into();
     }
+}
 
-    fn rest(&mut self, value: Option<Value>, at: Timestamp, tolerance: f64) {
-        let Some(value) = value.and_then(Value::as_number) else { return };
-        let still = if let Self::Still(still) = self { Some(*still) } else { None };
-        *self = Self::Still(Still::push(still, at, value, tolerance));
-    }
-
-    /// What held until now is added; a gap in the data adds no more than the data's patience.
-    fn hold(&mut self, verdict: Verdict, at: Timestamp, window: &Window, life: &Life) {
-        if !matches!(self, Self::Held(..)) {
-            *self = Self::Held(Sum::default(), None);
-        }
-        let Self::Held(sum, since) = self else { return };
-        if let Some(since) = *since {
-            sum.add_span(since, at.min(life.fresh_until(since)), window.within);
-        }
-        *since = match verdict {
-            Verdict::Breached => Some(at),
-            Verdict::Between => since.map(|_| at),
-            _ => None,
-        };
-    }
-
-    fn grow(&mut self, value: Option<Value>, at: Timestamp, within: Duration) {
-        let Some(value) = value.and_then(Value::as_number) else { return };
-        if let Self::Grown(sum, last) = self {
-            let grown = if value >= *last { value - *last } else { value };
-            sum.add(at, grown.max(0.0), within);
-            *last = value;
-        } else {
-            *self = Self::Grown(Sum::default(), value);
-        }
-    }
-
-    /// An event is sent each time it happens, and never taken back: each one counts.
-    fn rise(&mut self, value: Option<Value>, at: Timestamp, event: bool, within: Duration) {
-        let Some(Value::State(now)) = value else { return };
-        if !matches!(self, Self::Times(..)) {
-            *self = Self::Times(Sum::default(), false);
-        }
-        let Self::Times(sum, last) = self else { return };
-        if now && (event || !*last) {
-            sum.add(at, 1.0, within);
-        }
-        *last = now;
-    }
-
-    fn shift(&mut self, millis: i64, within: Duration) {
-        match self {
-            Self::Nothing => {}
-            Self::Extremes(_) => *self = Self::Nothing,
-            Self::Still(still) => still.since = still.since.plus_millis(millis),
-            Self::Held(sum, since) => {
-                sum.shift(millis, within);
-                *since = since.map(|since| since.plus_millis(millis));
-            }
-            Self::Grown(sum, _) | Self::Times(sum, _) => sum.shift(millis, within),
-        }
-    }
+/// The moment that a value names.
+pub(crate) fn moment(value: Value) -> Option<Timestamp> {
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it saturates")]
+    value.as_number().map(|millis| Timestamp(millis as i64))
 }

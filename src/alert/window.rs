@@ -79,11 +79,22 @@ impl Sum {
 
     /// Spreads what lasted from `from` to `to` over the parts it lasted in.
     pub(crate) fn add_span(&mut self, from: Timestamp, to: Timestamp, within: Duration) {
+        self.add_evenly(from, to, 1.0, within);
+    }
+
+    /// So much in each second from `from` to `to`.
+    pub(crate) fn add_evenly(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        rate: f64,
+        within: Duration,
+    ) {
         let width = width_of(within);
         let mut from = from.max(to - within);
         while from < to {
             let end = Timestamp((from.0.div_euclid(width) + 1) * width).min(to);
-            self.add(from, end.since(from).as_secs_f64(), within);
+            self.add(from, rate * end.since(from).as_secs_f64(), within);
             from = end;
         }
     }
@@ -93,6 +104,16 @@ impl Sum {
         self.0.iter().filter(|(part, _)| *part > oldest).map(|(_, amount)| amount).sum()
     }
 
+    /// When what is oldest leaves the window, after `after`.
+    pub(crate) fn next_leave(&self, after: Timestamp, within: Duration) -> Option<Timestamp> {
+        let width = width_of(within);
+        let leaves = |(part, _): &(i64, f64)| {
+            let behind = part.saturating_add(i64::try_from(PARTS).unwrap_or(0));
+            Timestamp(behind.saturating_mul(width))
+        };
+        self.0.iter().map(leaves).find(|at| *at > after)
+    }
+
     /// The same sums when every clock was moved by so many milliseconds.
     pub(crate) fn shift(&mut self, millis: i64, within: Duration) {
         let parts = millis.div_euclid(width_of(within));
@@ -100,6 +121,12 @@ impl Sum {
             *part += parts;
         }
     }
+}
+
+/// By how much a counter grew: a fall is a restart from zero, never a negative growth.
+pub(crate) fn grown(last: f64, value: f64) -> f64 {
+    let grown = if value >= last { value - last } else { value };
+    grown.max(0.0)
 }
 
 /// Most windows stay short: a hundred thousand of them must not keep room for what never comes.

@@ -225,8 +225,7 @@ impl Driver {
         if outcome.happenings.is_empty() {
             return;
         }
-        let rows: Vec<_> =
-            outcome.devices.iter().filter_map(|slot| self.engine.row(*slot)).collect();
+        let rows = self.engine.rows(&outcome.devices);
         let transitions = loop {
             match self.ledger.record(outcome.happenings.clone(), rows.clone()).await {
                 Ok(transitions) => break transitions,
@@ -268,7 +267,7 @@ impl Driver {
         }
         let left = self.saving.rows.len().saturating_sub(ROWS_AT_ONCE);
         let slots = self.saving.rows.split_off(left);
-        let rows: Vec<_> = slots.into_iter().filter_map(|slot| self.engine.row(slot)).collect();
+        let rows = self.engine.rows(&slots);
         while let Err(unavailable) = self.ledger.save(rows.clone()).await {
             self.wait(&unavailable).await;
         }

@@ -6,8 +6,12 @@
 
 mod describe;
 mod device;
+mod feed;
+mod observe;
+mod record;
 mod reload;
 mod saved;
+mod station;
 
 pub(super) use saved::applied;
 pub use saved::{Restored, Unreadable};
@@ -24,6 +28,7 @@ use foldhash::fast::FixedState;
 use super::{
     life::Link,
     model::{Happening, Reason},
+    place::Place,
     plan::Plan,
     state::State,
     track::Arrival,
@@ -34,6 +39,7 @@ use crate::{
     registry::{self, Registry},
 };
 use device::{Asking, Device, Event, NEVER};
+use station::Links;
 
 /// A receipt this much behind the engine's time comes from before the clock was set.
 const DISORDER: Duration = Duration::from_mins(1);
@@ -41,11 +47,13 @@ const DISORDER: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Engine {
     registry: Arc<Registry>,
-    /// By the address of the rules, which the plan keeps alive.
-    plans: HashMap<usize, Arc<Plan>, FixedState>,
+    /// By the addresses of rules and profile, which registry and plan keep alive.
+    plans: HashMap<(usize, usize), Arc<Plan>, FixedState>,
+    links: Links,
     devices: Vec<Option<Box<Device>>>,
     timers: BinaryHeap<Reverse<(Timestamp, Slot)>>,
     dirty: Vec<Slot>,
+    start: Timestamp,
     now: Timestamp,
     position: u64,
     /// Milliseconds our clock was set by so far: saved times are of the clock as it was then.
@@ -68,16 +76,18 @@ impl Engine {
         let mut engine = Self {
             registry: Arc::default(),
             plans: HashMap::default(),
+            links: Links::default(),
             devices: Vec::new(),
             timers: BinaryHeap::new(),
             dirty: Vec::new(),
+            start,
             now: Timestamp::MIN,
             position: 0,
             base: 0,
             from: start + grace,
             deaf: false,
         };
-        engine.adopt(registry);
+        engine.adopt(registry, start);
         engine
     }
 
@@ -101,25 +111,33 @@ impl Engine {
             return outcome;
         }
         let readings = &decoded.readings;
-        for (index, reading) in readings.iter().enumerate() {
+        for index in 0..readings.len() {
             let newest = newest_of_message(readings, index);
-            self.take(decoded, reading, newest, clock, &mut outcome);
+            self.take(decoded, index, newest, clock, &mut outcome);
         }
         for presence in decoded.presence.iter().filter(|presence| !presence.retained) {
             let now = self.moment(presence.received, clock);
+            if presence.state != PresenceState::Lost {
+                self.station_hears(presence.device, now, decoded.group, &mut outcome);
+            }
             self.visit(presence.device, decoded.group, &mut outcome, |device, asking, events| {
                 device.say(presence.state, presence.sleeps, now, asking, events);
             });
         }
         for birth in &decoded.births {
             let now = self.moment(birth.received, clock);
+            if !birth.retained {
+                self.station_hears(birth.device, now, decoded.group, &mut outcome);
+            }
             self.visit(birth.device, decoded.group, &mut outcome, |device, asking, events| {
                 device.interval = birth.reports_every.unwrap_or(device.interval);
                 if !birth.retained {
                     device.greet(now, asking, events);
+                    device.boots(birth.boot, now, asking, events);
                 }
             });
         }
+        self.notice(decoded, clock, &mut outcome);
         self.now = self.now.max(self.moment(decoded.received, clock));
         self.position = decoded.group;
         outcome
@@ -155,8 +173,11 @@ impl Engine {
         self.now = self.now.plus_millis(millis);
         self.from = self.from.plus_millis(millis);
         self.base = self.base.saturating_add(millis);
+        let now = self.now;
         for device in self.devices.iter_mut().flatten() {
             device.shift(millis);
+            // What hours, ages and dates say is looked at by the clock as it is now.
+            device.due = if device.plan.timed == 0 { device.due } else { device.due.min(now) };
         }
         self.requeue();
     }
@@ -170,9 +191,14 @@ impl Engine {
     pub fn input_back(&mut self, now: Timestamp) {
         self.deaf = false;
         self.from = self.from.max(now);
-        for device in self.devices.iter_mut().flatten() {
+        let registry = Arc::clone(&self.registry);
+        for registered in registry.devices() {
+            let Some(Some(device)) = self.devices.get_mut(registered.slot.index()) else {
+                continue;
+            };
             device.from = device.from.max(now);
-            device.due = device.next_due(now);
+            let due = device.next_due(now, Place::new(&registry, registered));
+            device.due = if device.plan.timed == 0 { due } else { device.due.min(due) };
         }
         self.requeue();
     }
@@ -199,6 +225,7 @@ impl Engine {
         let reason = Some(Reason::Confirmed { by: by.to_owned() });
         let ended = Happening::Resolved { id: alert.to_owned(), at: now, reason };
         device.applied = self.position;
+        self.touch(slot);
         Some(Outcome { happenings: vec![ended], devices: vec![slot] })
     }
 
@@ -215,11 +242,12 @@ impl Engine {
     fn take(
         &mut self,
         decoded: &Decoded,
-        reading: &Reading,
+        index: usize,
         newest: Timestamp,
         clock: Timestamp,
         outcome: &mut Outcome,
     ) {
+        let Some(reading) = decoded.readings.get(index) else { return };
         let now = self.moment(reading.received, clock);
         let arrival = Arrival {
             samples: decoded.samples_of(reading),
@@ -227,16 +255,31 @@ impl Engine {
             at: if reading.backfill { reading.at.min(now) } else { now - newest.since(reading.at) },
             event: reading.kind == Kind::Event,
         };
-        let all_late = reading.backfill
-            && self.registry.device(reading.device).is_some_and(|d| d.profile.backfill_alerts);
-        self.visit(reading.device, decoded.group, outcome, |device, asking, events| {
-            let asking = Asking { message: Some((reading.message, reading.received)), ..*asking };
-            if reading.backfill {
-                device.take_late(&arrival, all_late, &asking, events);
-            } else {
-                device.take(&arrival, &asking, events);
-            }
-        });
+        let Some(registered) = self.registry.device(reading.device) else { return };
+        let derived = registered.profile.derived;
+        let all_late = reading.backfill && registered.profile.backfill_alerts;
+        if !derived {
+            self.station_hears(reading.device, now, decoded.group, outcome);
+        }
+        let message = Some((reading.message, reading.received));
+        let before = self.offered(reading);
+        let visited =
+            self.visit(reading.device, decoded.group, outcome, |device, asking, events| {
+                let asking = Asking { message, ..*asking };
+                match (reading.backfill, derived) {
+                    (true, _) => device.take_late(&arrival, all_late, &asking, events),
+                    // What is derived of a station is no sign of life of it.
+                    (false, true) => device.learn(&arrival, &asking, events),
+                    (false, false) => device.take(&arrival, &asking, events),
+                }
+                if device.plan.observed.is_some() && begins_message(&decoded.readings, index) {
+                    let readings = decoded.readings.get(index..).unwrap_or_default();
+                    device.observe(&observe::Seen::of(decoded, readings), now, &asking, events);
+                }
+            });
+        if let (true, Some(before)) = (visited, before) {
+            self.feed(decoded, reading, now, &before, outcome);
+        }
     }
 
     /// Lets something happen to a device, unless group `group` is in it already.
@@ -246,14 +289,17 @@ impl Engine {
         group: u64,
         outcome: &mut Outcome,
         what: impl FnOnce(&mut Device, &Asking<'_>, &mut Vec<Event>),
-    ) {
-        let Some(registered) = self.registry.device(slot) else { return };
-        let Some(Some(device)) = self.devices.get_mut(slot.index()) else { return };
+    ) -> bool {
+        // Whoever says something is heard, and its station with it.
+        let hushed = if group == 0 { self.hushed(slot) } else { NEVER };
+        let Some(registered) = self.registry.device(slot) else { return false };
+        let Some(Some(device)) = self.devices.get_mut(slot.index()) else { return false };
         if group != 0 && group <= device.applied {
-            return;
+            return false;
         }
         let mut events = Vec::new();
-        let asking = Asking { path: &registered.path, deaf: self.deaf, message: None };
+        let place = Place::new(&self.registry, registered);
+        let asking = Asking { place, deaf: self.deaf, hushed, message: None };
         what(device, &asking, &mut events);
         if !device.dirty {
             device.dirty = true;
@@ -270,6 +316,7 @@ impl Engine {
             outcome.happenings.extend(events.iter().map(tell));
             outcome.devices.push(slot);
         }
+        true
     }
 
     /// When a message came, as far as that can be: clocks are set, and messages wait in queues.
@@ -305,7 +352,7 @@ impl Device {
         if state == PresenceState::Lost {
             self.run(now, asking, events);
             self.link = Link::Lost(now);
-            self.due = self.due.min(self.next_due(now));
+            self.due = self.due.min(self.next_due(now, asking.place));
             return;
         }
         self.greet(now, asking, events);
@@ -314,15 +361,20 @@ impl Device {
             (PresenceState::Sleeping, Some(sleeps)) => Link::Asleep(seconds(sleeps)),
             _ => Link::Alive,
         };
-        self.due = self.due.min(self.next_due(now));
+        self.due = self.due.min(self.next_due(now, asking.place));
     }
 
     /// A message came that is no reading.
     fn greet(&mut self, now: Timestamp, asking: &Asking<'_>, events: &mut Vec<Event>) {
         self.hear(now, asking, events);
         self.ask_silent(now, asking, events);
-        self.arm(now);
+        self.arm(now, asking.place);
     }
+}
+
+fn begins_message(readings: &[Reading], index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| readings.get(before));
+    before.map(|before| before.message) != readings.get(index).map(|reading| reading.message)
 }
 
 /// The latest time in the message that the reading belongs to: a batch keeps its order in time,

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Device, Engine, Outcome, saved};
+use super::{
+    Device, Engine, Outcome, saved,
+    station::{self, Asked, Links},
+};
 use crate::{
     alert::{
         model::{Happening, Reason},
+        place::Place,
         plan::Plan,
     },
     reading::{Slot, Timestamp},
-    registry::Registry,
+    registry::{self, Registry},
     rule::Rule,
 };
 
@@ -18,7 +22,7 @@ impl Engine {
     pub fn reload(&mut self, registry: Arc<Registry>, now: Timestamp) -> Outcome {
         let before = self.open();
         self.from = self.from.max(now);
-        let paths = self.adopt(registry);
+        let paths = self.adopt(registry, now);
         let after = self.open();
         let removed =
             |id: String| Happening::Resolved { id, at: now, reason: Some(Reason::Removed) };
@@ -38,41 +42,71 @@ impl Engine {
     }
 
     /// Makes place for every registered device; gives those whose rules changed.
-    pub(super) fn adopt(&mut self, registry: Arc<Registry>) -> Vec<Slot> {
+    pub(super) fn adopt(&mut self, registry: Arc<Registry>, now: Timestamp) -> Vec<Slot> {
         let mut changed = Vec::new();
+        let asked = station::asked_of_others(&registry);
+        // What devices are asked by others may have changed with the others' rules.
+        self.plans.clear();
         self.devices.resize_with(registry.slots(), || None);
         for (index, place) in (0_u32..).zip(0..registry.slots()) {
-            let Some(registered) = registry.device(Slot(index)) else {
-                if let Some(place) = self.devices.get_mut(place) {
-                    *place = None;
-                }
+            let slot = Slot(index);
+            let Some(registered) = registry.device(slot) else {
+                self.devices.get_mut(place).into_iter().for_each(|place| *place = None);
                 continue;
             };
-            let plan = self.plan_for(&registered.rules);
-            let from = self.from;
-            let Some(place) = self.devices.get_mut(place) else { continue };
-            match place {
-                None => *place = Some(Box::new(Device::new(plan, registered.reports_every, from))),
-                Some(device) => {
-                    device.interval = registered.reports_every;
-                    if device.plan.rules != plan.rules {
-                        saved::carry_over(device, plan);
-                        changed.push(Slot(index));
-                    }
-                    device.due = device.next_due(self.now);
-                }
+            let plan = self.plan_for(registered, &asked);
+            if self.settle(registered, Place::new(&registry, registered), plan, now) {
+                changed.push(slot);
             }
         }
+        self.links = Links::new(&registry, &mut self.devices);
         self.registry = registry;
         self.forget_unused_plans();
         self.requeue();
         changed
     }
 
-    fn plan_for(&mut self, rules: &Arc<[Rule]>) -> Arc<Plan> {
-        let address = Arc::as_ptr(rules).cast::<Rule>().addr();
+    /// Makes place for one device, or gives it its new rules: true where they changed.
+    fn settle(
+        &mut self,
+        registered: &registry::Device,
+        place: Place<'_>,
+        plan: Arc<Plan>,
+        now: Timestamp,
+    ) -> bool {
+        let (slot, from, every) = (registered.slot, self.from, registered.reports_every);
+        let Some(known) = self.devices.get_mut(slot.index()) else { return false };
+        let Some(device) = known else {
+            let by_records = plan.asks_records;
+            *known = Some(Box::new(Device::new(plan, every, from, now, place)));
+            if by_records {
+                // Since when it is known must be known after a restart, too.
+                self.touch(slot);
+            }
+            return false;
+        };
+        device.interval = every;
+        let changed = !device.plan.is_same(&plan);
+        if changed {
+            saved::carry_over(device, plan);
+        } else {
+            device.plan = plan;
+        }
+        let due = device.next_due(self.now, place);
+        device.due = if device.plan.timed == 0 { due } else { due.min(now) };
+        if changed {
+            self.touch(slot);
+        }
+        changed
+    }
+
+    fn plan_for(&mut self, registered: &registry::Device, asked: &Asked) -> Arc<Plan> {
+        let profile = &registered.profile;
+        let rules = &registered.rules;
+        let address = (Arc::as_ptr(rules).cast::<Rule>().addr(), Arc::as_ptr(profile).addr());
+        let asked = asked.get(&profile.id).map_or(&[][..], Vec::as_slice);
         let plan = self.plans.entry(address);
-        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::new(rules))))
+        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::new(rules, profile, asked))))
     }
 
     fn forget_unused_plans(&mut self) {

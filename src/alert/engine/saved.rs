@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{DISORDER, Device, Engine};
 use crate::{
     alert::{
-        cell::{Cell, Packed},
+        cell::Cell,
         life::Link,
+        memory::Memory,
+        place::Place,
         plan::Plan,
         state::State,
-        track::{Active, Memory, Track},
+        track::{Active, Track},
     },
     reading::{Slot, Symbol, Timestamp, Value},
 };
@@ -24,6 +26,16 @@ struct Saved {
     heard: Option<Timestamp>,
     late_heard: Option<Timestamp>,
     link: Link,
+    /// Left out by versions that had no use for it.
+    #[serde(default)]
+    first: Option<Timestamp>,
+    #[serde(default)]
+    boot: u32,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    /// What it holds is of this moment: time was let pass up to here.
+    #[serde(default)]
+    now: Option<Timestamp>,
     live: SavedTrack,
     late: Option<SavedTrack>,
 }
@@ -77,10 +89,17 @@ impl Engine {
         self.position = from.position;
         self.now = from.now.unwrap_or(Timestamp::MIN);
         self.base = from.base;
+        let now = from.now.unwrap_or(self.start);
+        let base = from.base;
         let unreadable = from.devices.iter().filter_map(|(path, row)| {
-            let slot = self.registry.find(path)?.slot;
-            let device = self.devices.get_mut(slot.index())?.as_mut()?;
-            restore_row(device, path, row, from.base).err()
+            let registered = self.registry.find(path)?;
+            let device = self.devices.get_mut(registered.slot.index())?.as_mut()?;
+            let place = Place::new(&self.registry, registered);
+            let restored = restore_row(device, path, row, base);
+            let seen = restored.as_ref().ok().copied().flatten();
+            // Time turned its rules up to there: who looks earlier takes it back.
+            device.due = device.first_due(seen.map_or(now, |seen| seen.max(now)), place);
+            restored.err()
         });
         let unreadable = unreadable.collect();
         let orphans = from.open.iter().filter(|open| self.insist(open).is_none());
@@ -91,22 +110,52 @@ impl Engine {
         (orphans, unreadable)
     }
 
-    /// The row of a device, as it stands now.
-    pub fn row(&mut self, slot: Slot) -> Option<(Box<str>, Vec<u8>)> {
+    /// The rows of these devices that changed, as they stand now, and of all that changed in their
+    /// stations: what devices tell each other is in all of their rows, or in none.
+    pub fn rows(&mut self, slots: &[Slot]) -> Vec<(Box<str>, Vec<u8>)> {
+        let mut rows = Vec::with_capacity(slots.len());
+        let registry = Arc::clone(&self.registry);
+        for slot in slots {
+            let station = registry.device(*slot).and_then(|device| registry.station_of(device));
+            let linked = station.filter(|_| self.links.has(*slot, &registry));
+            rows.extend(self.row(*slot));
+            for other in linked.iter().flat_map(|station| &station.devices) {
+                rows.extend(self.row(*other));
+            }
+        }
+        rows
+    }
+
+    /// The row of a device, if it changed.
+    fn row(&mut self, slot: Slot) -> Option<(Box<str>, Vec<u8>)> {
         let path = self.registry.device(slot)?.path.clone();
         let base = self.base;
         let device = self.devices.get_mut(slot.index())?.as_mut()?;
-        device.dirty = false;
+        if !std::mem::take(&mut device.dirty) {
+            return None;
+        }
         let saved = Saved {
             applied: self.position.max(device.applied),
             base,
             heard: device.heard,
             late_heard: device.late_heard,
             link: device.link,
+            first: Some(device.first),
+            boot: device.boot,
+            from: Some(device.from),
+            now: Some(self.now),
             live: save_track(&device.live, &device.plan),
             late: device.late.as_deref().map(|late| save_track(late, &device.plan)),
         };
         Some((path, minicbor_serde::to_vec(&saved).ok()?))
+    }
+
+    /// Its row is not what the ledger has.
+    pub(super) fn touch(&mut self, slot: Slot) {
+        let Some(Some(device)) = self.devices.get_mut(slot.index()) else { return };
+        if !std::mem::replace(&mut device.dirty, true) {
+            self.dirty.push(slot);
+        }
     }
 
     /// Devices whose rows are not what the ledger has, and forgets that they are.
@@ -122,9 +171,13 @@ impl Engine {
         let from = self.from;
         self.shift(start.0.saturating_sub(self.now.0));
         self.from = from;
-        for device in self.devices.iter_mut().flatten() {
+        let registry = Arc::clone(&self.registry);
+        for registered in registry.devices() {
+            let Some(Some(device)) = self.devices.get_mut(registered.slot.index()) else {
+                continue;
+            };
             device.from = from;
-            device.due = device.next_due(Timestamp::MIN);
+            device.due = device.first_due(start, Place::new(&registry, registered));
         }
         self.requeue();
     }
@@ -177,20 +230,30 @@ pub(in crate::alert) fn applied(row: &[u8]) -> Option<u64> {
     minicbor_serde::from_slice::<Applied>(row).ok().map(|row| row.applied)
 }
 
-fn restore_row(device: &mut Device, path: &str, row: &[u8], base: i64) -> Result<(), Unreadable> {
+/// Gives the moment up to which time was let pass for the device.
+fn restore_row(
+    device: &mut Device,
+    path: &str,
+    row: &[u8],
+    base: i64,
+) -> Result<Option<Timestamp>, Unreadable> {
     let saved: Saved = minicbor_serde::from_slice(row)
         .map_err(|error| Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     device.applied = saved.applied;
     device.heard = saved.heard;
     device.late_heard = saved.late_heard;
     device.link = saved.link;
+    device.boot = saved.boot;
+    device.first = saved.first.unwrap_or(device.first);
     device.live = load_track(saved.live, &device.plan);
     device.late = saved.late.map(|late| Box::new(load_track(late, &device.plan)));
     let from = device.from;
-    device.shift(base.saturating_sub(saved.base));
-    device.from = from;
-    device.due = device.next_due(Timestamp::MIN);
-    Ok(())
+    let moved = base.saturating_sub(saved.base);
+    device.shift(moved);
+    device.from = saved.from.map_or(from, |saved| saved.plus_millis(moved).max(from));
+    // What it holds is in the ledger, unless since when it is known was not.
+    device.dirty = saved.first.is_none() && device.dirty;
+    Ok(saved.now.map(|now| now.plus_millis(moved)))
 }
 
 fn save_track(track: &Track, plan: &Plan) -> SavedTrack {
@@ -218,7 +281,6 @@ fn save_track(track: &Track, plan: &Plan) -> SavedTrack {
 
 fn load_track(saved: SavedTrack, plan: &Plan) -> Track {
     let mut track = Track::default();
-    track.make_room(plan);
     for (name, value, came) in saved.cells {
         let Some(cell) = Symbol::known(&name).and_then(|symbol| plan.cell(symbol)) else {
             continue;
@@ -228,13 +290,13 @@ fn load_track(saved: SavedTrack, plan: &Plan) -> Track {
             SavedValue::State(state) => Some(Value::State(state)),
             SavedValue::Word(word) => Symbol::known(&word).map(Value::Word),
         };
-        if let (Some(place), Some(value)) = (track.cells.get_mut(cell), value) {
-            *place = Packed::new(Cell { value, came });
+        if let Some(value) = value {
+            track.put(cell, Cell { value, came });
         }
     }
     for (key, memory) in saved.windows {
         let window = plan.windows.iter().position(|window| window.key == key);
-        if let Some(place) = window.and_then(|window| track.windows.get_mut(window)) {
+        if let Some(place) = window.and_then(|window| track.window_room(window)) {
             *place = memory;
         }
     }

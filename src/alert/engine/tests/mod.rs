@@ -1,5 +1,11 @@
 //! Timelines: what comes, minute by minute, and what happens.
 
+mod others;
+mod seen;
+mod stations;
+mod times;
+mod windows;
+
 use super::*;
 use crate::{
     alert::testing::*,
