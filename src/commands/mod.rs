@@ -1,6 +1,7 @@
 //! What each command does with the library.
 
 mod order;
+mod record;
 
 use std::{
     fs::{self, File},
@@ -54,6 +55,7 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(asked) => return order::order(&cli.config, &asked),
         Command::Export(what) => export(&cli.config, &what)?,
+        Command::Record(work) => record::record(&cli.config, &work)?,
         Command::Demo(how) => {
             logs::start(log, LevelFilter::INFO);
             demo(&cli.config, &how)?;

@@ -17,7 +17,7 @@ use tower_http::{
 use tracing::error;
 
 use super::{
-    App, alerts, error::Error, events, openapi, own, page, refused, series, stations, talk,
+    App, alerts, error::Error, events, openapi, own, page, records, refused, series, stations, talk,
 };
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.
@@ -46,6 +46,8 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/confirm", post(alerts::confirm)),
+        ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),
+        ("/api/v1/records", get(records::list).post(records::enter)),
         (
             "/api/v1/devices/{district}/{station}/{device}/commands",
             get(talk::orders).post(talk::order),
@@ -63,7 +65,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
     ]
 }
 
-/// Everything the web answers. Confirmations, commands and settings read a request's body, a small one.
+/// Everything the web answers. Only what people say has a body that is read, a small one.
 pub fn router(app: App, stop: &CancellationToken) -> Router {
     let mut router = Router::new().route("/", get(page::index)).route("/{asset}", get(page::asset));
     for (path, method) in documented(stop) {
