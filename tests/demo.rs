@@ -63,7 +63,7 @@ async fn the_demo_shows_stations_readings_and_an_alert_and_leaves_nothing_behind
         let answer = http.get(format!("{address}/api/v1/{path}")).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     };
-    assert!(list("stations").await.len() >= 60);
+    assert!(list("stations").await.len() >= 480, "all four fleets");
     wait::until_async("every station has readings", MINUTE, async || {
         list("stations").await.iter().all(|station| station["last_reading"].is_i64())
     })

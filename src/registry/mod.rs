@@ -146,9 +146,9 @@ impl Registry {
         self.devices.iter().flatten()
     }
 
-    /// The devices that send something: all but those that stand for the stations themselves.
+    /// The devices that send something: all but what has no electronics, and the stations themselves.
     pub fn reporting(&self) -> impl Iterator<Item = &Device> {
-        self.devices().filter(|device| !device.profile.derived)
+        self.devices().filter(|device| !device.profile.derived && !device.profile.by_hand)
     }
 
     /// The device that stands for the station itself.

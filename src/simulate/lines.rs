@@ -16,8 +16,8 @@ pub(super) enum Lines {
 impl Lines {
     /// The most natural way that needs `most` connections at most.
     pub(super) fn fitting(registry: &Registry, most: usize) -> Self {
-        let devices = registry.devices().count();
-        let stations: HashSet<_> = registry.devices().map(|device| device.station).collect();
+        let devices = registry.reporting().count();
+        let stations: HashSet<_> = registry.reporting().map(|device| device.station).collect();
         match most {
             most if devices <= most => Self::OneEach,
             most if stations.len() <= most => Self::OneAStation,

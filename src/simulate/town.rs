@@ -43,7 +43,7 @@ impl Town {
     pub fn new(registry: &Registry, seed: u64, start: Timestamp) -> anyhow::Result<Self> {
         let mut known: HashMap<&str, Arc<Behaviours>> = HashMap::new();
         let mut town = Self { devices: Vec::new(), next: BinaryHeap::new() };
-        for device in registry.reporting().filter(|device| !device.profile.by_hand) {
+        for device in registry.reporting() {
             let profile = device.profile.as_ref();
             if !known.contains_key(profile.id.as_str()) {
                 let behaviours = Behaviours::from_table(&profile.simulate)

@@ -182,8 +182,8 @@ fn view<'a>(
 ) -> Option<StationView<'a>> {
     let district = &registry.district_of(station)?.id;
     let (mut total, mut silent, mut last) = (0, 0, None);
-    let reporting = station.devices.iter().filter_map(|slot| registry.device(*slot));
-    for device in reporting.filter(|device| !device.profile.derived) {
+    let devices = station.devices.iter().filter_map(|slot| registry.device(*slot));
+    for device in devices.filter(|device| !device.profile.derived && !device.profile.by_hand) {
         let seen = known.seen(device.slot);
         let presence = standing::presence(seen, device.reports_every, app.live.started(), now);
         total += 1;

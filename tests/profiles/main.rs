@@ -23,7 +23,7 @@ fn profiles() -> Vec<Arc<Profile>> {
     let mut ids = device::ids_in(&shipped()).unwrap();
     ids.sort_unstable();
     let all = ids.iter().map(|id| Arc::clone(catalog.get(id).unwrap()));
-    all.filter(|profile| !profile.derived).collect()
+    all.filter(|profile| !profile.derived && !profile.by_hand).collect()
 }
 
 fn rehearse(dir: &Path) -> Report {
