@@ -109,14 +109,6 @@ impl Standing {
 }
 
 impl Alert {
-    /// `district/station`, empty for what is about the daemon itself.
-    pub fn place(&self) -> String {
-        if self.station.is_empty() {
-            return String::new();
-        }
-        format!("{}/{}", self.district, self.station)
-    }
-
     /// `district/station/device`.
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.district, self.station, self.device)

@@ -196,7 +196,7 @@ impl Driver {
             if command.state == State::Waiting {
                 let Command { id, device, op, by, .. } = &command;
                 info!(id, device, op, by, "a command waits for its device");
-                self.live.announce_command(command.station(), &command);
+                self.live.announce_command(&command.device, &command);
             }
             self.open.insert(number, command);
         }
@@ -266,7 +266,7 @@ impl Driver {
         self.desk.with(move |connection| book::save(connection, &saved)).await?;
         let Command { id, device, op, by, .. } = &command;
         info!(id, device, op, by, "a command is {}", state.as_str());
-        self.live.announce_command(command.station(), &command);
+        self.live.announce_command(&command.device, &command);
         Ok(Some(command))
     }
 

@@ -112,7 +112,7 @@ pub(super) async fn run(
         match ledger.record(happened, Vec::new()).await {
             Ok(transitions) => {
                 for transition in transitions {
-                    live.announce_alert("waystation/daemon", &transition.alert);
+                    live.announce_alert("waystation/daemon/host", &transition.alert);
                 }
             }
             // Told again at the next look.

@@ -33,8 +33,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub kind: Kind,
-    /// `district/station`; empty where none is meant.
-    pub station: Box<str>,
+    /// `district/station/device`; empty where none is meant.
+    pub device: Box<str>,
     pub json: Box<str>,
 }
 
@@ -94,25 +94,71 @@ impl Event {
             backfill: reading.backfill,
             metrics: Metrics(decoded.samples_of(reading)),
         };
-        Self::new(Kind::Reading, path, &event)
+        Self::new(Kind::Reading, &device.path, &event)
     }
 
+    /// Of a device that nobody registered, too: its topic names it.
     pub(super) fn rejection(decoded: &Decoded, rejection: &Rejection) -> Option<Self> {
         let refused = Refused::new(&decoded.registry, rejection);
-        let station = refused.device.as_deref().and_then(|path| path.rsplit_once('/'));
-        Self::new(Kind::Rejection, station.map_or("", |(station, _)| station), &refused)
+        let device = refused.device.as_deref().or_else(|| named_by(&refused.topic));
+        Self::new(Kind::Rejection, device.unwrap_or_default(), &refused)
     }
 
-    pub(super) fn alert(station: &str, alert: &impl Serialize) -> Option<Self> {
-        Self::new(Kind::Alert, station, alert)
+    pub(super) fn alert(device: &str, alert: &impl Serialize) -> Option<Self> {
+        Self::new(Kind::Alert, device, alert)
     }
 
-    pub(super) fn command(station: &str, command: &impl Serialize) -> Option<Self> {
-        Self::new(Kind::Command, station, command)
+    pub(super) fn command(device: &str, command: &impl Serialize) -> Option<Self> {
+        Self::new(Kind::Command, device, command)
     }
 
-    fn new(kind: Kind, station: &str, data: &impl Serialize) -> Option<Self> {
+    /// Whether it is of this station (`district/station`) or device (`district/station/device`).
+    pub fn is_of(&self, path: &str) -> bool {
+        let rest = self.device.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn new(kind: Kind, device: &str, data: &impl Serialize) -> Option<Self> {
         let json = serde_json::to_string(data).ok()?;
-        Some(Self { kind, station: station.into(), json: json.into() })
+        Some(Self { kind, device: device.into(), json: json.into() })
+    }
+}
+
+/// The three levels before the last.
+fn named_by(topic: &str) -> Option<&str> {
+    let (device, _) = topic.rsplit_once('/')?;
+    let (before, _) = device.rmatch_indices('/').nth(2).unwrap_or((0, ""));
+    device.get(before..).map(|device| device.trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_names_its_device() {
+        for (topic, device) in [
+            ("waystation/v1/d/s/x/telemetry", Some("d/s/x")),
+            ("d/s/x/telemetry", Some("d/s/x")),
+            ("x/telemetry", Some("x")),
+            ("telemetry", None),
+        ] {
+            assert_eq!(named_by(topic), device, "{topic}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_of_its_device_and_of_its_station() {
+        let event = Event { kind: Kind::Alert, device: "d/s/x".into(), json: "".into() };
+        for (path, expected) in [
+            ("d/s/x", true),
+            ("d/s", true),
+            ("d", true),
+            ("d/s/x1", false),
+            ("d/s/", false),
+            ("e/s", false),
+        ] {
+            assert_eq!(event.is_of(path), expected, "{path}");
+        }
     }
 }

@@ -108,17 +108,17 @@ impl Live {
         self.write().latest.restore(device, samples);
     }
 
-    /// Tells listeners of a change of an alert of `station` (`district/station`).
-    pub fn announce_alert(&self, station: &str, alert: &impl Serialize) {
+    /// Tells listeners of a change of an alert of `device` (`district/station/device`).
+    pub fn announce_alert(&self, device: &str, alert: &impl Serialize) {
         if self.0.others.receiver_count() > 0 {
-            tell(&self.0.others, Event::alert(station, alert));
+            tell(&self.0.others, Event::alert(device, alert));
         }
     }
 
-    /// Tells listeners of a change of a command to a device of `station` (`district/station`).
-    pub fn announce_command(&self, station: &str, command: &impl Serialize) {
+    /// Tells listeners of a change of a command to `device` (`district/station/device`).
+    pub fn announce_command(&self, device: &str, command: &impl Serialize) {
         if self.0.others.receiver_count() > 0 {
-            tell(&self.0.others, Event::command(station, command));
+            tell(&self.0.others, Event::command(device, command));
         }
     }
 

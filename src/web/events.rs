@@ -23,6 +23,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Ask {
     /// Only what concerns this station: `district/station`.
     station: Option<String>,
+    /// Only what concerns this device, registered or not: `district/station/device`.
+    device: Option<String>,
     /// Only these kinds, separated by commas: `alert,rejection`.
     kinds: Option<String>,
 }
@@ -30,7 +32,8 @@ pub(super) struct Ask {
 /// Which events a listener wants.
 #[derive(Debug, Clone)]
 struct Wanted {
-    station: Option<String>,
+    /// A station or a device.
+    of: Option<String>,
     kinds: Vec<Kind>,
 }
 
@@ -47,7 +50,12 @@ pub(super) fn events(
     if let Some(station) = &ask.station {
         query::station(&app.registry(), station)?;
     }
-    let wanted = Wanted { kinds: kinds(ask.kinds.as_deref())?, station: ask.station };
+    if let Some(device) = ask.device.as_deref().filter(|path| !query::is_device_path(path)) {
+        let says = format!("device: expected district/station/device, found {device:?}");
+        return Err(Error::bad_query(says, "write its three levels, as in its topic"));
+    }
+    let of = ask.device.or(ask.station);
+    let wanted = Wanted { kinds: kinds(ask.kinds.as_deref())?, of };
     let hello = stream::once(async { Ok(sse::Event::default().comment("listening")) });
     let happenings = happenings(app, wanted).take_until(stop.cancelled_owned());
     let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE);
@@ -88,7 +96,7 @@ fn told(wanted: &Wanted, heard: Heard) -> Option<sse::Event> {
             Some(sse::Event::default().event("missed").data(missed.to_string()))
         }
         Ok(event) => {
-            let here = wanted.station.as_deref().is_none_or(|station| station == &*event.station);
+            let here = wanted.of.as_deref().is_none_or(|path| event.is_of(path));
             (here && wanted.kinds.contains(&event.kind))
                 .then(|| sse::Event::default().event(event.kind.as_str()).data(&*event.json))
         }

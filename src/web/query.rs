@@ -69,6 +69,13 @@ pub(super) fn device<'a>(registry: &'a Registry, path: &str) -> Result<&'a Devic
     })
 }
 
+/// Whether a path has the form of a device's.
+pub(super) fn is_device_path(path: &str) -> bool {
+    let mut levels = path.split('/');
+    levels.by_ref().take(3).filter(|level| !level.is_empty()).count() == 3
+        && levels.next().is_none()
+}
+
 pub(super) fn station<'a>(registry: &'a Registry, path: &str) -> Result<&'a Station, Error> {
     registry.find_station(path).ok_or_else(|| {
         let says = format!("no station {path:?} is registered");

@@ -235,7 +235,7 @@ impl Driver {
         };
         self.readiness.well(PART);
         for transition in &transitions {
-            self.live.announce_alert(&transition.alert.place(), &transition.alert);
+            self.live.announce_alert(&transition.alert.path(), &transition.alert);
         }
         self.count_open();
     }
