@@ -22,6 +22,7 @@ pub mod rehearse;
 pub mod stages;
 pub mod simulate;
 pub mod check;
+pub mod contract;
 pub mod live;
 pub mod command;
 pub mod web;

@@ -4,7 +4,11 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use commands::{contract, validate, watch};
+
 mod commands;
+
+const USUAL_CONFIG: &str = "config";
 
 /// Looks after 24-hour unattended rest stations: telemetry over MQTT, kept on disk, stored, and
 /// turned into alerts.
@@ -12,7 +16,7 @@ mod commands;
 #[command(name = "waystation", version, arg_required_else_help = true)]
 struct Cli {
     /// The folder with waystation.toml and stations/.
-    #[arg(long, global = true, default_value = "config", value_name = "DIR")]
+    #[arg(long, global = true, default_value = USUAL_CONFIG, value_name = "DIR")]
     config: PathBuf,
 
     /// How to write the log (to stderr).
@@ -60,6 +64,17 @@ enum Command {
     },
     /// Run the daemon with simulated stations, without a broker; Ctrl-C ends all of it.
     Demo(Demo),
+    /// Say what the daemon would make of a message on stdin; 0: accepted, 1: refused.
+    Validate(validate::Validate),
+    /// Show live what devices send and what becomes of it.
+    Watch(watch::Watch),
+    /// Print the JSON Schema of what a type of device sends.
+    Schema(contract::Schema),
+    /// Print the AsyncAPI document of the topics, as YAML.
+    #[command(name = "asyncapi")]
+    AsyncApi(contract::AsyncApi),
+    /// Print a page of the documentation that is made from the code.
+    Docs(contract::Docs),
 }
 
 #[derive(Debug, Args)]

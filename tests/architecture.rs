@@ -24,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("decode", &["reading", "rule", "device", "registry", "journal"]),
     ("derive", &["reading", "device", "registry", "journal", "decode"]),
     ("follow", &["reading", "decode", "derive", "registry", "journal", "telemetry", "clock"]),
+    ("contract", &["reading", "rule", "device", "registry", "journal", "decode", "settings"]),
     ("ingest", &["reading", "clock", "decode", "journal", "settings", "telemetry"]),
     (
         "store",
@@ -82,6 +83,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "device",
             "registry",
             "decode",
+            "contract",
             "live",
             "store",
             "alert",

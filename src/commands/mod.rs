@@ -1,6 +1,9 @@
 //! What each command does with the library.
 
+pub(crate) mod contract;
 mod order;
+pub(crate) mod validate;
+pub(crate) mod watch;
 
 use std::{
     fs::{self, File},
@@ -54,6 +57,11 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(asked) => return order::order(&cli.config, &asked),
         Command::Export(what) => export(&cli.config, &what)?,
+        Command::Validate(ask) => return Ok(validate::validate(&cli.config, &ask)),
+        Command::Watch(ask) => return watch::watch(&cli.config, &ask),
+        Command::Schema(ask) => return contract::schema(&cli.config, &ask),
+        Command::AsyncApi(ask) => return contract::asyncapi(&cli.config, &ask),
+        Command::Docs(ask) => return Ok(contract::docs(&ask)),
         Command::Demo(how) => {
             logs::start(log, LevelFilter::INFO);
             demo(&cli.config, &how)?;
@@ -327,6 +335,11 @@ fn progress() -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// What is beside the point of the output, for whoever sits there.
+fn note(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
 }
 
 fn say(line: &str) {

@@ -39,6 +39,7 @@ use crate::{
     data_dir,
     decode::{Annotations, Contract},
     derive::{self, Deriver},
+    device::Catalog,
     follow::{self, Fanout, Follower},
     ingest::{self, Doors, Limits},
     journal::{Journal, Messages},
@@ -77,6 +78,7 @@ struct House {
     clock: Clock,
     counters: Counters,
     readiness: Readiness,
+    catalog: Arc<Catalog>,
     registry: watch::Sender<Arc<Registry>>,
     live: Live,
     journal: Journal,
@@ -135,7 +137,7 @@ pub async fn run(
 
 impl House {
     async fn open(loaded: Loaded, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
-        let Loaded { settings, registry, .. } = loaded;
+        let Loaded { settings, catalog, registry } = loaded;
         let (counters, readiness) = (Counters::default(), Readiness::default());
         publish_process(&counters);
         let wake = Arc::new(Notify::new());
@@ -149,6 +151,7 @@ impl House {
             clock,
             counters,
             readiness,
+            catalog: Arc::new(catalog),
             registry,
             live,
             journal,

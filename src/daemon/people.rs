@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
-    ALERT, COMMAND, FOLLOWED, House, STORE, inputs, own, points, reload, remember, replies, time,
+    ALERT, COMMAND, FOLLOWED, House, STORE, contract, inputs, own, points, reload, remember,
+    replies, time,
 };
 use crate::{
     alert, command, follow::Fanout, ingest::Doors, live, notify, settings::StoreKind, store::Store,
@@ -88,6 +89,8 @@ impl House {
             store: Arc::new(store),
             alerts: Arc::new(self.ledger.clone()),
             desk: self.desk.clone(),
+            catalog: Arc::clone(&self.catalog),
+            contract: contract(&self.settings),
         };
         self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
     }

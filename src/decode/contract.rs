@@ -22,25 +22,25 @@ impl Default for Contract {
 }
 
 /// Readings in one message at most.
-pub(super) const READINGS_MAX: usize = 100;
+pub(crate) const READINGS_MAX: usize = 100;
 /// Objects and arrays inside each other at most.
-pub(super) const DEPTH_MAX: u32 = 8;
+pub(crate) const DEPTH_MAX: u32 = 8;
 /// Characters of one level of a topic at most.
-pub(super) const LEVEL_MAX: usize = 48;
+pub(crate) const LEVEL_MAX: usize = 48;
 /// Rejections of one message that are kept; the message is broken enough then.
-pub(super) const REJECTIONS_MAX: usize = 16;
+pub(crate) const REJECTIONS_MAX: usize = 16;
 /// Unknown metrics of one message that are kept.
-pub(super) const EXTRAS_MAX: usize = 16;
+pub(crate) const EXTRAS_MAX: usize = 16;
 /// Rejections of one group that are kept with all they say; later ones keep their code.
-pub(super) const DETAILED_MAX: usize = 1000;
+pub(crate) const DETAILED_MAX: usize = 1000;
 
 /// A device's clock is believed this far back …
-pub(super) const OLDEST_MS: i64 = 30 * 24 * 3600 * 1000;
+pub(crate) const OLDEST_MS: i64 = 30 * 24 * 3600 * 1000;
 /// … and this far ahead of receipt.
-pub(super) const AHEAD_MS: i64 = 5 * 60 * 1000;
+pub(crate) const AHEAD_MS: i64 = 5 * 60 * 1000;
 /// Older than this, or than three reports where that is longer, is backfill.
-pub(super) const BACKFILL_MS: i64 = 5 * 60 * 1000;
+pub(crate) const BACKFILL_MS: i64 = 5 * 60 * 1000;
 /// Bytes of a heartbeat that go back at most; a longer one gets none.
-pub(super) const ECHO_MAX: usize = 1024;
+pub(crate) const ECHO_MAX: usize = 1024;
 /// Characters of a command's id at most.
-pub(super) const COMMAND_ID_MAX: usize = 64;
+pub(crate) const COMMAND_ID_MAX: usize = 64;

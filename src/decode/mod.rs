@@ -10,6 +10,7 @@
 mod contract;
 mod rejection;
 mod cure;
+mod meaning;
 mod reply;
 mod decoder;
 mod derived;
@@ -26,15 +27,21 @@ mod past;
 mod once;
 mod place;
 mod show;
-mod personal;
+pub(crate) mod personal;
 #[cfg(test)]
 mod tests;
 
 pub use contract::Contract;
+pub(crate) use contract::{
+    AHEAD_MS, BACKFILL_MS, DEPTH_MAX, EXTRAS_MAX, LEVEL_MAX, OLDEST_MS, READINGS_MAX,
+    REJECTIONS_MAX,
+};
 pub use decoder::{Decoder, again};
 pub use derived::{Derived, Figures};
 pub use rejection::{Code, Rejection};
+pub(crate) use reply::{BURST as REPLIES_AT_ONCE, EACH_MS as REPLY_EACH_MS};
 pub use reply::{ReplyLimit, rejected_reply};
+pub(crate) use statement::LONGEST_S;
 pub use topic::rejected_topic;
 
 use std::{sync::Arc, time::Duration};
@@ -121,6 +128,17 @@ pub enum PresenceState {
     Offline,
     /// Its last will.
     Lost,
+}
+
+impl PresenceState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Sleeping => "sleeping",
+            Self::Offline => "offline",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// A device answered a command.

@@ -1,7 +1,7 @@
 //! Which keys name a person's credential. What stands behind them is neither stored nor shown.
 
 /// Words that a key is, or has as one of its parts (`card_no`, `userPhone`).
-const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "card",
     "cardid",
     "cardno",
@@ -26,11 +26,12 @@ const WORDS: &[&str] = &[
     "platenumber",
 ];
 /// The same in Chinese, where words have no borders.
-const SIGNS: &[&str] = &["手机", "电话", "身份证", "卡号", "车牌", "人脸", "指纹", "护照"];
+pub(crate) const SIGNS: &[&str] =
+    &["手机", "电话", "身份证", "卡号", "车牌", "人脸", "指纹", "护照"];
 
 /// Whether a key, or any word of a text, names one. A metric of the device's own profile is never
 /// asked about.
-pub(super) fn is_in(text: &str) -> bool {
+pub(crate) fn is_in(text: &str) -> bool {
     let mut pieces = text.split(|c: char| !c.is_alphanumeric());
     pieces.any(|piece| is_word(piece) || humps(piece).any(is_word))
         || !text.is_ascii() && SIGNS.iter().any(|sign| text.contains(sign))

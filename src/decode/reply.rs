@@ -25,8 +25,10 @@ pub fn rejected_reply(rejection: &Rejection) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-const EACH_MS: i64 = 1000;
-const BURST: i64 = 5;
+/// A device is told of one refusal in so many milliseconds …
+pub(crate) const EACH_MS: i64 = 1000;
+/// … and of so many at once.
+pub(crate) const BURST: i64 = 5;
 const DEVICES_MAX: usize = 10_000;
 
 /// Lets one reply a second through to a device, five at once. Bounded: beyond 10 000 devices that

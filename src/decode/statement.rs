@@ -22,7 +22,7 @@ const BIRTH: &[&str] =
 const REPLY: &[&str] = &["id", "state", "reason"];
 const STATUS: &[&str] = &["state", "sleep_s"];
 /// Intervals beyond this are a mistake.
-const LONGEST_S: f64 = 366.0 * 24.0 * 3600.0;
+pub(crate) const LONGEST_S: f64 = 366.0 * 24.0 * 3600.0;
 
 pub(super) fn birth(
     incoming: &Incoming<'_>,

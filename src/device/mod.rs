@@ -6,6 +6,7 @@ mod profile;
 mod timeline;
 mod talk;
 mod talk_written;
+mod unit;
 mod written;
 
 pub(crate) use load::load_what_is_right;
@@ -13,6 +14,7 @@ pub use load::{ids_in, load, parse, shares_rules};
 pub use profile::{Example, Expectation, Metric, MetricKind, Profile};
 pub use talk::{Argument, ArgumentKind, Echo, EchoBody, Heartbeat, Operation, Talk, admit};
 pub use timeline::{Expected, Facts, How, Moment, Play, Said, Timeline, Turn, What};
+pub use unit::unit;
 
 /// The profile of the stations themselves, and the id of their devices of that profile.
 pub const STATION: &str = "station";

@@ -1,42 +1,6 @@
-//! How units and opening hours are written for people.
+//! How opening hours are written for people.
 
 use crate::registry::Opens;
-
-/// Endings of metric names and the units they stand for.
-const UNITS: [(&str, &str); 22] = [
-    ("_c", "°C"),
-    ("_pct", "%"),
-    ("_ppm", "ppm"),
-    ("_wh", "Wh"),
-    ("_w", "W"),
-    ("_kwh", "kWh"),
-    ("_v", "V"),
-    ("_ma", "mA"),
-    ("_a", "A"),
-    ("_ms", "ms"),
-    ("_s", "s"),
-    ("_h", "h"),
-    ("_ugm3", "µg/m³"),
-    ("_mgm3", "mg/m³"),
-    ("_mgl", "mg/L"),
-    ("_dbm", "dBm"),
-    ("_kmh", "km/h"),
-    ("_lux", "lx"),
-    ("_litres", "L"),
-    ("_hpa", "hPa"),
-    ("_db", "dB"),
-    ("_hz", "Hz"),
-];
-
-/// The unit a metric's name ends in; empty for counts, states and words.
-pub(super) fn unit(metric: &str) -> &'static str {
-    let name = metric.strip_suffix("_total").unwrap_or(metric);
-    let found = UNITS.iter().find(|(ending, _)| {
-        name.strip_suffix(ending).is_some_and(|rest| !rest.is_empty())
-            || ending.strip_prefix('_').is_some_and(|whole| whole == name && whole.len() > 2)
-    });
-    found.map_or("", |(_, unit)| unit)
-}
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const DAY: u16 = 24 * 60;
@@ -67,25 +31,6 @@ fn hours(from: u16, to: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units_come_from_names() {
-        for (metric, expected) in [
-            ("temp_c", "°C"),
-            ("energy_wh_total", "Wh"),
-            ("power_w", "W"),
-            ("battery_pct", "%"),
-            ("co2_ppm", "ppm"),
-            ("rssi_dbm", "dBm"),
-            ("litres_total", "L"),
-            ("lux", "lx"),
-            ("in_total", ""),
-            ("door_open", ""),
-            ("c", ""),
-        ] {
-            assert_eq!(unit(metric), expected, "{metric}");
-        }
-    }
 
     #[test]
     fn opening_hours_read_as_people_write_them() {

@@ -19,6 +19,7 @@ mod series;
 mod standing;
 mod stations;
 mod talk;
+mod validate;
 
 pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
@@ -35,6 +36,8 @@ use self::door::Door;
 use crate::{
     clock::Clock,
     command::Desk,
+    decode::Contract,
+    device::Catalog,
     live::Live,
     registry::Registry,
     telemetry::{Counters, Readiness},
@@ -54,6 +57,9 @@ pub struct App {
     pub store: Arc<dyn Questions>,
     pub alerts: Arc<dyn Alerts>,
     pub desk: Desk,
+    /// Every profile as it was at the start; those of registered devices are in the registry.
+    pub catalog: Arc<Catalog>,
+    pub contract: Arc<Contract>,
 }
 
 impl App {

@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::{alerts, error, events, own, refused, series, stations, talk};
+use super::{alerts, error, events, own, refused, series, stations, talk, validate};
 use crate::live::ReadingEvent;
 
 /// The API as a machine reads it.
@@ -19,7 +19,7 @@ use crate::live::ReadingEvent;
     paths(
         stations::list, stations::detail, series::series, alerts::list, alerts::one, alerts::confirm,
         talk::order, talk::orders, talk::wish, talk::wished,
-        refused::rejections, refused::unknown, events::events, openapi,
+        refused::rejections, refused::unknown, validate::validate, events::events, openapi,
         own::metrics, own::alive, own::ready,
     ),
     components(schemas(error::Body, ReadingEvent<'static>))

@@ -18,6 +18,7 @@ use tracing::error;
 
 use super::{
     App, alerts, error::Error, events, openapi, own, page, refused, series, stations, talk,
+    validate,
 };
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.
@@ -55,6 +56,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         // Firmware authors, installers
         ("/api/v1/rejections", get(refused::rejections)),
         ("/api/v1/devices/unknown", get(refused::unknown)),
+        ("/api/v1/validate", post(validate::validate)),
         ("/api/v1/openapi.json", get(openapi::openapi)),
         // Whoever runs the daemon, and what watches it
         ("/metrics", get(own::metrics)),
@@ -63,7 +65,7 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
     ]
 }
 
-/// Everything the web answers. Confirmations, commands and settings read a request's body, a small one.
+/// Everything the web answers. Bodies of requests are small; axum's limit holds for them.
 pub fn router(app: App, stop: &CancellationToken) -> Router {
     let mut router = Router::new().route("/", get(page::index)).route("/{asset}", get(page::asset));
     for (path, method) in documented(stop) {

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     decode::Extra,
+    device::unit,
     live::{Facts, Metric, Now},
     reading::{Timestamp, Value},
     registry::{Device, Registry, Station},
@@ -260,5 +261,5 @@ fn device_view<'a>(
 
 fn metric_view<'a>(name: &'a Text, metric: &Metric) -> MetricView<'a> {
     let id = metric.metric.as_str();
-    MetricView { metric: id, name, value: metric.value, unit: format::unit(id), at: metric.at }
+    MetricView { metric: id, name, value: metric.value, unit: unit(id), at: metric.at }
 }

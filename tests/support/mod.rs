@@ -22,6 +22,7 @@ pub mod mosquitto;
 pub mod process;
 pub mod proxy;
 pub mod publisher;
+pub mod validators;
 pub mod wait;
 
 use std::{

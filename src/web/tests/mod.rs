@@ -128,6 +128,7 @@ async fn every_error_says_what_is_wrong_and_what_to_do() {
         ("/api/v1/rejections?limit=-1", 400, "bad_query"),
         ("/api/v1/events?kinds=all", 400, "bad_query"),
         ("/api/v1/events?station=putuo/s9", 404, "unknown_station"),
+        ("/api/v1/events?device=putuo/s9", 400, "bad_query"),
     ] {
         refused(&town, path, status, code).await;
     }
@@ -278,17 +279,22 @@ async fn events_tell_what_happens_and_only_what_was_asked_for() {
     let town = Town::of(2, 1).await;
     let mut all = town.get("/api/v1/events").await;
     let mut of_s1 = town.get("/api/v1/events?station=putuo/s1&kinds=reading,alert").await;
+    let mut of_a_stranger = town.get("/api/v1/events?device=putuo/s0/fridge-9").await;
     for path in ["putuo/s0/fridge-0", "putuo/s1/fridge-0"] {
         town.live.apply(&reading(&town.registry, path, 4.5, START));
         town.live.apply(&rejected(&town.registry, Code::WrongType, path));
     }
-    town.live.announce_alert("putuo/s1", &alert("a", "s1", Severity::Major, Standing::Firing));
-    let mut kinds: Vec<_> = events(&mut all, 5).await.into_iter().map(|(kind, _)| kind).collect();
+    town.live.apply(&rejected(&town.registry, Code::UnknownDevice, "putuo/s0/fridge-9"));
+    town.live
+        .announce_alert("putuo/s1/fridge-0", &alert("a", "s1", Severity::Major, Standing::Firing));
+    let mut kinds: Vec<_> = events(&mut all, 6).await.into_iter().map(|(kind, _)| kind).collect();
     kinds.sort();
-    assert_eq!(kinds, ["alert", "reading", "reading", "rejection", "rejection"]);
+    assert_eq!(kinds, ["alert", "reading", "reading", "rejection", "rejection", "rejection"]);
     let mut heard = events(&mut of_s1, 2).await;
     heard.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!((heard.len(), &heard[0].1["id"]), (2, &json!("a")));
+    let strangers = events(&mut of_a_stranger, 1).await;
+    assert_eq!((strangers.len(), &strangers[0].1["code"]), (1, &json!("unknown_device")));
     let expected = json!({
         "district": "putuo", "station": "s1", "device": "fridge-0", "profile": "fridge",
         "at": START.0, "placed_by": "device", "received": START.0, "kind": "telemetry",
@@ -353,4 +359,56 @@ async fn a_person_ends_an_alert_and_no_other_sites_page_does() {
     assert_eq!((status, &ended["state"]), (200, &json!("resolved")), "{ended}");
     assert_eq!(ended["reason"], json!({"confirmed": {"by": "Li"}}));
     assert_eq!(town.ask("/api/v1/alerts").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn a_message_is_judged_as_decoding_would() {
+    let town = Town::of(1, 1).await;
+    let ask = async |body: &str| {
+        let post = town.http.post(format!("{}/api/v1/validate", town.address));
+        let answer = post.header("content-type", "application/json").body(body.to_owned());
+        let answer = answer.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<Json>(&answer.text().await.unwrap()).unwrap())
+    };
+    let (status, verdict) = ask(r#"{"profile":"fridge","payload":{"temp_c":4.1,"x":"y"}}"#).await;
+    let expected = json!({
+        "accepted": true, "profile": "fridge", "kind": "telemetry", "rejections": [],
+        "extras": {"x": "\"y\""},
+        "readings": [{"at": START.0, "placed_by": "receipt", "claimed": null, "backfill": false,
+            "metrics": {"temp_c": 4.1}}],
+    });
+    assert_eq!((status, verdict), (200, expected));
+    for (body, path, code) in [
+        (r#"{"profile":"fridge","payload":"{\"temp_c\":\"warm\"}"}"#, "/temp_c", "wrong_type"),
+        (r#"{"profile":"fridge","payload":{"temp_c":1,"temp_c":1}}"#, "/temp_c", "doubled_key"),
+        (r#"{"profile":"fridge","payload_base64":"AA=="}"#, "", "not_json"),
+        (
+            r#"{"profile":"fridge","kind":"status","payload":{"state":"tired"}}"#,
+            "/state",
+            "bad_value",
+        ),
+        (
+            r#"{"profile":"fridge","kind":"birth","payload":{"profile":"aed"}}"#,
+            "/profile",
+            "bad_value",
+        ),
+    ] {
+        let (status, verdict) = ask(body).await;
+        let refusal = &verdict["rejections"][0];
+        assert_eq!((status, &verdict["accepted"]), (200, &json!(false)), "{body}: {verdict}");
+        assert_eq!((&refusal["path"], &refusal["code"]), (&json!(path), &json!(code)), "{body}");
+        assert!(refusal["cure"]["en"].is_string() && refusal["expected"].is_string(), "{verdict}");
+    }
+    for (body, expected, code) in [
+        (r#"{"profile":"frigde","payload":{}}"#, 404, "unknown_profile"),
+        (r#"{"profile":"fridge","kind":"sneeze","payload":{}}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge"}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge","payload":{},"payload_base64":""}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge","payload_base64":"?"}"#, 400, "bad_query"),
+        ("hello", 400, "bad_query"),
+    ] {
+        let (status, error) = ask(body).await;
+        assert_eq!((status, &error["error"]["code"]), (expected, &json!(code)), "{body}: {error}");
+    }
 }
