@@ -91,6 +91,8 @@ impl House {
             catalog: Arc::clone(&self.catalog),
             contract: contract(&self.settings),
             desk: self.desk.clone(),
+            catalog: Arc::clone(&self.catalog),
+            contract: contract(&self.settings),
         };
         self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
     }

@@ -430,3 +430,55 @@ async fn a_message_is_judged_as_decoding_would() {
         assert_eq!((status, &error["error"]["code"]), (expected, &json!(code)), "{body}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_message_is_judged_as_decoding_would() {
+    let town = Town::of(1, 1).await;
+    let ask = async |body: &str| {
+        let post = town.http.post(format!("{}/api/v1/validate", town.address));
+        let answer = post.header("content-type", "application/json").body(body.to_owned());
+        let answer = answer.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<Json>(&answer.text().await.unwrap()).unwrap())
+    };
+    let (status, verdict) = ask(r#"{"profile":"fridge","payload":{"temp_c":4.1,"x":"y"}}"#).await;
+    let expected = json!({
+        "accepted": true, "profile": "fridge", "kind": "telemetry", "rejections": [],
+        "extras": {"x": "\"y\""},
+        "readings": [{"at": START.0, "placed_by": "receipt", "claimed": null, "backfill": false,
+            "metrics": {"temp_c": 4.1}}],
+    });
+    assert_eq!((status, verdict), (200, expected));
+    for (body, path, code) in [
+        (r#"{"profile":"fridge","payload":"{\"temp_c\":\"warm\"}"}"#, "/temp_c", "wrong_type"),
+        (r#"{"profile":"fridge","payload":{"temp_c":1,"temp_c":1}}"#, "/temp_c", "doubled_key"),
+        (r#"{"profile":"fridge","payload_base64":"AA=="}"#, "", "not_json"),
+        (
+            r#"{"profile":"fridge","kind":"status","payload":{"state":"tired"}}"#,
+            "/state",
+            "bad_value",
+        ),
+        (
+            r#"{"profile":"fridge","kind":"birth","payload":{"profile":"aed"}}"#,
+            "/profile",
+            "bad_value",
+        ),
+    ] {
+        let (status, verdict) = ask(body).await;
+        let refusal = &verdict["rejections"][0];
+        assert_eq!((status, &verdict["accepted"]), (200, &json!(false)), "{body}: {verdict}");
+        assert_eq!((&refusal["path"], &refusal["code"]), (&json!(path), &json!(code)), "{body}");
+        assert!(refusal["cure"]["en"].is_string() && refusal["expected"].is_string(), "{verdict}");
+    }
+    for (body, expected, code) in [
+        (r#"{"profile":"frigde","payload":{}}"#, 404, "unknown_profile"),
+        (r#"{"profile":"fridge","kind":"sneeze","payload":{}}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge"}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge","payload":{},"payload_base64":""}"#, 400, "bad_query"),
+        (r#"{"profile":"fridge","payload_base64":"?"}"#, 400, "bad_query"),
+        ("hello", 400, "bad_query"),
+    ] {
+        let (status, error) = ask(body).await;
+        assert_eq!((status, &error["error"]["code"]), (expected, &json!(code)), "{body}: {error}");
+    }
+}
