@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{message::Sender, world};
+use super::{
+    given,
+    message::{self, Sender},
+    world,
+};
 use crate::{
     alert::{Engine, Happening, Outcome},
     decode::{Decoded, Rejection},
     derive::Deriver,
-    device::{Catalog, Moment, Play, Profile, Timeline, Turn, What},
-    reading::Timestamp,
+    device::{Catalog, Moment, Play, Profile, Said, Timeline, Turn, What},
+    reading::{Sample, Slot, Symbol, Timestamp},
     registry::Registry,
 };
 
@@ -129,6 +133,11 @@ impl<'a> Player<'a> {
             What::Refused(metric) => profile.and_then(|known| known.metric(metric.as_str())),
             _ => None,
         };
+        let own = self.registry.find(&world::path(&id)).filter(|own| own.profile.derived);
+        if let (What::Reads { values, .. }, Some(own)) = (&play.what, own) {
+            self.derived(at, own.slot, values);
+            return Ok(());
+        }
         let Some(sender) = self.senders.get_mut(&id) else { return Ok(()) };
         let Some(messages) = sender.message(at, &play.what, refused) else { return Ok(()) };
         self.group += 1;
@@ -155,9 +164,27 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "the engine takes no records yet")]
-    fn record(&mut self, _at: Moment, _id: &str, _what: &What) -> Result<(), String> {
-        Err("records are not played yet".to_owned())
+    /// What is derived of the station is sent by nobody.
+    fn derived(&mut self, at: Moment, slot: Slot, values: &[(Symbol, Said)]) {
+        self.group += 1;
+        let decoded = given::derived(self.group, at, &self.registry, slot, values);
+        let outcome = self.engine.apply(&decoded, world::time(at));
+        self.note(outcome);
+    }
+
+    /// Somebody did something to a device, or found something.
+    fn record(&mut self, at: Moment, id: &str, what: &What) -> Result<(), String> {
+        let What::Record { kind, part, values } = what else { return Ok(()) };
+        let part = part.iter().map(|part| format!("record.{kind}_{part}"));
+        let names = std::iter::once(format!("record.{kind}")).chain(part);
+        let done: Vec<_> = names.filter_map(|name| Symbol::known(&name)).collect();
+        let found = values.iter().filter_map(|(metric, said)| {
+            Some(Sample { metric: *metric, value: message::found(said, at)? })
+        });
+        let (found, now) = (found.collect::<Vec<_>>(), world::time(at));
+        let outcome = self.engine.record(&world::path(id), &done, now, &found, now);
+        self.note(outcome.ok_or("there is no such device")?);
+        Ok(())
     }
 
     fn note(&mut self, outcome: Outcome) {
