@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     reading::{Timestamp, Value},
-    rule::Wanted,
+    rule::{Against, Wanted},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,26 @@ impl<'a> Facts<'a> {
             return Some(Verdict::Unknown);
         }
         Some(cell.value.as_number().map_or(Verdict::Unknown, verdict))
+    }
+
+    /// What is compared with is a setting or a size, sent when it changes: it holds while the device
+    /// is there.
+    pub(super) fn against(
+        &self,
+        [cell, other]: [usize; 2],
+        how: Against,
+        [limit, clear]: [f64; 2],
+    ) -> Option<Verdict> {
+        let index = other;
+        let other = self.cell(other)?;
+        let until = self.state_until(index, other.came);
+        let other = other.value.as_number()?;
+        self.number(cell, |value| match how {
+            _ if self.now > until => Verdict::Unknown,
+            Against::Difference => Verdict::of(value - other > limit, value - other <= clear),
+            Against::Share if other <= 0.0 => Verdict::Unknown,
+            Against::Share => Verdict::of(value > limit * other, value <= clear * other),
+        })
     }
 
     pub(super) fn is(&self, cell: usize, wanted: Wanted) -> Option<Verdict> {

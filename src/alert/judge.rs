@@ -33,6 +33,7 @@ fn ask(test: &Test, facts: &Facts<'_>) -> Option<Verdict> {
             let inside = value >= low + margin && value <= high - margin;
             Verdict::of(value < *low || value > *high, inside)
         }),
+        Test::Against { cells, how, limit, clear } => facts.against(*cells, *how, [*limit, *clear]),
         Test::Is { cell, value } => facts.is(*cell, *value),
         Test::Faster { window, by } => facts.faster(*window, *by),
         Test::Stuck { window } => facts.stuck(*window),
@@ -48,6 +49,10 @@ fn ask(test: &Test, facts: &Facts<'_>) -> Option<Verdict> {
         Test::Expires { date, within } => {
             let near = facts.place.date(*date).map(|date| facts.now >= date - *within);
             near.map(|near| Verdict::of(near, !near))
+        }
+        Test::Past { date, than } => {
+            let past = facts.place.date(*date).map(|date| facts.now >= date + *than);
+            past.map(|past| Verdict::of(past, !past))
         }
         Test::During { from, to } => {
             let inside = facts.place.is_during(*from, *to, facts.now);
@@ -78,6 +83,11 @@ fn all(parts: &[Test], facts: &Facts<'_>) -> Verdict {
     verdict.unwrap_or(Verdict::Unknown)
 }
 
+fn first(parts: &[Test], facts: &Facts<'_>) -> Timestamp {
+    let each = parts.iter().map(|part| fresh_until(part, facts));
+    each.min().unwrap_or(Timestamp(i64::MAX))
+}
+
 /// Until when the values that a condition rests on say anything. States are sent when they change,
 /// so they hold while the device is there; numbers hold while they keep coming.
 pub(crate) fn fresh_until(test: &Test, facts: &Facts<'_>) -> Timestamp {
@@ -91,6 +101,7 @@ pub(crate) fn fresh_until(test: &Test, facts: &Facts<'_>) -> Timestamp {
         Test::Above { cell, .. } | Test::Below { cell, .. } | Test::Outside { cell, .. } => {
             number(*cell)
         }
+        Test::Against { cells: [cell, other], .. } => number(*cell).min(state(*other)),
         Test::Is { cell, .. } => state(*cell),
         Test::Sum { window, .. } if facts.plan.is_counted_seldom(*window) => forever,
         Test::Faster { window, .. }
@@ -117,10 +128,14 @@ pub(crate) fn fresh_until(test: &Test, facts: &Facts<'_>) -> Timestamp {
         | Test::AbsentData { .. }
         | Test::Older { .. }
         | Test::Expires { .. }
+        | Test::Past { .. }
         | Test::During { .. }
         | Test::Open(_) => forever,
-        Test::All(parts) | Test::Any(parts) => {
-            parts.iter().map(|part| fresh_until(part, facts)).min().unwrap_or(forever)
+        Test::All(parts) => first(parts, facts),
+        // While one part holds, it does not matter that another grew old.
+        Test::Any(parts) => {
+            let bad = parts.iter().filter(|part| judge(part, facts) == Verdict::Breached);
+            bad.map(|part| fresh_until(part, facts)).max().unwrap_or(first(parts, facts))
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) fn next_turn(test: &Test, facts: &Facts<'_>, after: Timestamp) -> Opt
     let turn = match test {
         Test::Older { cell, than } => facts.moment(*cell).map(|then| then + *than),
         Test::Expires { date, within } => facts.place.date(*date).map(|date| date - *within),
+        Test::Past { date, than } => facts.place.date(*date).map(|date| date + *than),
         Test::During { from, to } => facts.place.next_edge(*from, *to, after),
         Test::Open(_) => facts.place.next_opening(after),
         Test::Sum { window, .. } if facts.plan.is_counted_seldom(*window) => {

@@ -7,6 +7,7 @@
 mod cover;
 mod diff;
 mod example;
+mod given;
 mod message;
 mod player;
 mod report;

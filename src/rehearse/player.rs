@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
+    given,
     message::{self, Sender},
     world,
 };
@@ -10,8 +11,8 @@ use crate::{
     alert::{Engine, Happening, Outcome},
     decode::{Decoded, Rejection},
     derive::Deriver,
-    device::{Catalog, Moment, Play, Profile, Timeline, Turn, What},
-    reading::{Sample, Symbol, Timestamp},
+    device::{Catalog, Moment, Play, Profile, Said, Timeline, Turn, What},
+    reading::{Sample, Slot, Symbol, Timestamp},
     registry::Registry,
 };
 
@@ -132,6 +133,11 @@ impl<'a> Player<'a> {
             What::Refused(metric) => profile.and_then(|known| known.metric(metric.as_str())),
             _ => None,
         };
+        let own = self.registry.find(&world::path(&id)).filter(|own| own.profile.derived);
+        if let (What::Reads { values, .. }, Some(own)) = (&play.what, own) {
+            self.derived(at, own.slot, values);
+            return Ok(());
+        }
         let Some(sender) = self.senders.get_mut(&id) else { return Ok(()) };
         let Some(messages) = sender.message(at, &play.what, refused) else { return Ok(()) };
         self.group += 1;
@@ -156,6 +162,14 @@ impl<'a> Player<'a> {
         let outcome = self.engine.confirm(&self.path, &open, "somebody", world::time(at));
         self.note(outcome.ok_or("the alert is no longer open")?);
         Ok(())
+    }
+
+    /// What is derived of the station is sent by nobody.
+    fn derived(&mut self, at: Moment, slot: Slot, values: &[(Symbol, Said)]) {
+        self.group += 1;
+        let decoded = given::derived(self.group, at, &self.registry, slot, values);
+        let outcome = self.engine.apply(&decoded, world::time(at));
+        self.note(outcome);
     }
 
     /// Somebody did something to a device, or found something.

@@ -46,7 +46,9 @@ pub(super) fn build(
     let own = (!profile.derived).then(|| entry(&profile.id, device));
     let mut devices: Vec<_> = own.into_iter().collect();
     let others = timeline.plays.iter().filter_map(|play| play.profile.as_deref());
-    let others: BTreeSet<&str> = others.filter(|other| *other != profile.id).collect();
+    let is_own = |id: &str| catalog.get(id).is_some_and(|profile| profile.derived);
+    let others = others.filter(|other| *other != profile.id && !is_own(other));
+    let others: BTreeSet<&str> = others.collect();
     devices.extend(others.iter().map(|other| entry(other, Table::new())));
 
     let (district, id) = STATION.split_once('/').unwrap_or_default();

@@ -3,9 +3,11 @@
 use crate::reading::Symbol;
 
 use super::{
-    Condition, Shape, Silence, Wanted,
+    Against, Condition, Shape, Silence, Wanted,
     check::{Checker, DEPTH_MAX, join},
-    written::{AbsentFor, ChangesFaster, Is, Level, Literal, Outside, StuckFor, When},
+    written::{
+        AbsentFor, ChangesFaster, Exceeds, Is, Level, Literal, Outside, Share, StuckFor, When,
+    },
 };
 
 impl Checker<'_> {
@@ -18,6 +20,8 @@ impl Checker<'_> {
             When::Above(limit) => self.above(&join(key, "above"), limit),
             When::Below(limit) => self.below(&join(key, "below"), limit),
             When::Outside(outside) => self.outside(&join(key, "outside"), outside),
+            When::Exceeds(exceeds) => self.exceeds(&join(key, "exceeds"), exceeds),
+            When::Share(share) => self.share(&join(key, "share"), share),
             When::Is(is) => self.is(&join(key, "is"), is),
             When::ChangesFaster(change) => self.change(&join(key, "changes_faster"), change),
             When::StuckFor(stuck) => self.stuck(&join(key, "stuck_for"), stuck),
@@ -48,11 +52,7 @@ impl Checker<'_> {
 
     fn above(&mut self, key: &str, written: &Level) -> Option<Condition> {
         let clear = written.clear.unwrap_or(written.limit);
-        let ordered = clear <= written.limit;
-        if !ordered {
-            let what = format!("clear = {clear} lies above limit = {}", written.limit);
-            self.note(key, what, "clear must be at or under limit");
-        }
+        self.ordered(key, written.limit, clear);
         let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::Above { metric, limit: written.limit, clear })
     }
@@ -79,6 +79,46 @@ impl Checker<'_> {
         }
         let metric = self.number(key, written.profile.as_deref(), &written.metric)?;
         Some(Condition::Outside { metric, low, high, margin })
+    }
+
+    fn exceeds(&mut self, key: &str, written: &Exceeds) -> Option<Condition> {
+        let clear = written.clear.unwrap_or(written.limit);
+        self.against(
+            key,
+            [&written.metric, &written.other],
+            Against::Difference,
+            [written.limit, clear],
+        )
+    }
+
+    fn share(&mut self, key: &str, written: &Share) -> Option<Condition> {
+        let clear = written.clear.unwrap_or(written.limit);
+        self.against(key, [&written.metric, &written.of], Against::Share, [written.limit, clear])
+    }
+
+    fn against(
+        &mut self,
+        key: &str,
+        [metric, other]: [&str; 2],
+        how: Against,
+        [limit, clear]: [f64; 2],
+    ) -> Option<Condition> {
+        self.ordered(key, limit, clear);
+        let (metric, other) = (self.number(key, None, metric), self.number(key, None, other));
+        let (metric, other) = (metric?, other?);
+        if metric == other {
+            self.note(key, format!("compares {metric} with itself"), "name another metric");
+        }
+        Some(Condition::Against { metric, other, how, limit, clear })
+    }
+
+    /// Good is not above bad.
+    fn ordered(&mut self, key: &str, limit: f64, clear: f64) {
+        let ordered = clear <= limit;
+        if !ordered {
+            let what = format!("clear = {clear} lies above limit = {limit}");
+            self.note(key, what, "clear must be at or under limit");
+        }
     }
 
     fn is(&mut self, key: &str, is: &Is) -> Option<Condition> {

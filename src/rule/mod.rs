@@ -129,6 +129,15 @@ pub enum Condition {
         high: f64,
         margin: f64,
     },
+    /// Bad when one metric of the device is by more than `limit` above another (its difference to
+    /// it), or more than that share of it; good at or under `clear`.
+    Against {
+        metric: Symbol,
+        other: Symbol,
+        how: Against,
+        limit: f64,
+        clear: f64,
+    },
     /// Bad while the metric is this.
     Is {
         metric: Symbol,
@@ -181,7 +190,7 @@ pub enum Condition {
         within: Duration,
         over: Duration,
     },
-    /// Bad when the moment that the metric names is `than` ago. A record that was never made counts
+    /// Bad when the moment that the metric names, or the date of the registry, is `than` ago. A record that was never made counts
     /// from when the device was first heard of.
     OlderThan {
         metric: Symbol,
@@ -227,6 +236,7 @@ impl Condition {
             | Self::AboveUsual { metric, .. }
             | Self::Reaches { metric, .. }
             | Self::OlderThan { metric, .. } => vec![*metric],
+            Self::Against { metric, other, .. } => vec![*metric, *other],
             Self::GrownSince { metric, record, .. } => vec![*metric, *record],
             Self::ExpiresWithin { date, .. } => vec![*date],
             Self::AbsentFor { metric, .. } => metric.iter().copied().collect(),
@@ -246,6 +256,15 @@ impl Summed {
             Self::Fired(_) => Vec::new(),
         }
     }
+}
+
+/// What of two metrics is compared with a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// `metric - other`
+    Difference,
+    /// `metric / other`; nothing is a share of zero.
+    Share,
 }
 
 /// How long a silence may last.

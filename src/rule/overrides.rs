@@ -111,7 +111,9 @@ impl Override {
     /// Changes one condition and says what there was to change in it.
     fn change(&self, condition: &mut Condition) -> &'static [&'static str] {
         match condition {
-            Condition::Above { limit, clear, .. } | Condition::Below { limit, clear, .. } => {
+            Condition::Above { limit, clear, .. }
+            | Condition::Below { limit, clear, .. }
+            | Condition::Against { limit, clear, .. } => {
                 let distance = *clear - *limit;
                 *limit = self.limit.unwrap_or(*limit);
                 *clear = self.clear.unwrap_or(*limit + distance);
@@ -191,6 +193,7 @@ impl Condition {
     pub fn dates(&self) -> Vec<Symbol> {
         match self {
             Self::ExpiresWithin { date, .. } => vec![*date],
+            Self::OlderThan { metric, .. } if metric.as_str().starts_with("date.") => vec![*metric],
             Self::All(list) | Self::Any(list) => list.iter().flat_map(Self::dates).collect(),
             Self::SumOver { what: Summed::Held(held), .. } => held.dates(),
             _ => Vec::new(),
@@ -200,7 +203,9 @@ impl Condition {
     /// What is the wrong way round, if anything is.
     fn crossed(&self) -> Option<String> {
         match self {
-            Self::Above { limit, clear, .. } if clear > limit => {
+            Self::Above { limit, clear, .. } | Self::Against { limit, clear, .. }
+                if clear > limit =>
+            {
                 Some(format!("clear = {clear} lies above limit = {limit}"))
             }
             Self::Below { limit, clear, .. } if clear < limit => {

@@ -9,15 +9,16 @@ use super::{
 impl Checker<'_> {
     pub(super) fn older(&mut self, key: &str, older: &OlderThan) -> Option<Condition> {
         self.duration(&join(key, "than"), older.than);
-        let metric = match (&older.metric, &older.record) {
-            (Some(name), None) => {
+        let metric = match (&older.metric, &older.record, &older.date) {
+            (Some(name), None, None) => {
                 let (metric, shape) = self.metric(key, None, name)?;
                 self.expect(key, metric, shape, &[Shape::Time]);
                 metric
             }
-            (None, Some(record)) => self.record(key, record)?,
+            (None, Some(record), None) => self.record(key, record)?,
+            (None, None, Some(date)) => self.from(key, "date", date)?,
             _ => {
-                self.note(key, "needs either metric or record", "");
+                self.note(key, "needs one of metric, record and date", "");
                 return None;
             }
         };

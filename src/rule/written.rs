@@ -55,6 +55,8 @@ pub enum When {
     Above(Level),
     Below(Level),
     Outside(Outside),
+    Exceeds(Exceeds),
+    Share(Share),
     Is(Is),
     ChangesFaster(ChangesFaster),
     StuckFor(StuckFor),
@@ -90,6 +92,28 @@ pub struct Outside {
     pub high: f64,
     #[serde(default)]
     pub margin: f64,
+}
+
+/// By how much one metric of the device is above another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceeds {
+    pub metric: String,
+    pub other: String,
+    pub limit: f64,
+    /// Left out: as `limit`.
+    pub clear: Option<f64>,
+}
+
+/// Which share of another metric of the device one is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    pub metric: String,
+    pub of: String,
+    pub limit: f64,
+    /// Left out: as `limit`.
+    pub clear: Option<f64>,
 }
 
 /// Exactly one of `value` and `not`.
@@ -178,12 +202,13 @@ pub struct Reaches {
     pub over: Duration,
 }
 
-/// Exactly one of `metric` (a moment) and `record` (the last one of that kind).
+/// Exactly one of `metric` (a moment), `record` (the last one of that kind) and `date` (of the registry).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OlderThan {
     pub metric: Option<String>,
     pub record: Option<String>,
+    pub date: Option<String>,
     #[serde(with = "humantime_serde")]
     pub than: Duration,
 }

@@ -54,7 +54,11 @@ impl Plan {
     /// Whether time alone may turn it, at a moment that can be foretold.
     fn is_timed(&self, test: &Test) -> bool {
         match test {
-            Test::Older { .. } | Test::Expires { .. } | Test::During { .. } | Test::Open(_) => true,
+            Test::Older { .. }
+            | Test::Expires { .. }
+            | Test::Past { .. }
+            | Test::During { .. }
+            | Test::Open(_) => true,
             Test::Sum { window, .. } => self.is_counted_seldom(*window),
             _ => false,
         }
@@ -82,6 +86,9 @@ impl Plan {
             }
             Condition::Outside { metric, low, high, margin } => {
                 Test::Outside { cell: self.watch(metric), low, high, margin }
+            }
+            Condition::Against { metric, other, how, limit, clear } => {
+                Test::Against { cells: [metric, other].map(|it| self.watch(it)), how, limit, clear }
             }
             Condition::Is { metric, value } => Test::Is { cell: self.watch(metric), value },
             Condition::AbsentFor { metric: None, within } => Test::AbsentLink { within },
@@ -113,6 +120,9 @@ impl Plan {
             Condition::Reaches { metric, value, within, over } => {
                 let kept = Kept::Course { cell: self.watch(metric) };
                 Test::Reaches { window: self.remember(condition, kept, over), value, within }
+            }
+            Condition::OlderThan { metric: date, than } if date.as_str().starts_with(DATE) => {
+                Test::Past { date, than }
             }
             Condition::OlderThan { metric, than } => Test::Older { cell: self.watch(metric), than },
             Condition::ExpiresWithin { date, within } => Test::Expires { date, within },
@@ -205,13 +215,17 @@ pub(crate) fn from_afar(rules: &[Rule]) -> Vec<Symbol> {
 fn shown(text: &Text) -> impl Iterator<Item = Symbol> {
     let parts = [&text.en, &text.zh].into_iter().flat_map(|text| text.split('{').skip(1));
     let names = parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name);
-    let elsewhere = names.filter(|name| name.contains('.') && !name.starts_with("date."));
+    let elsewhere = names.filter(|name| name.contains('.') && !name.starts_with(DATE));
     elsewhere.filter_map(|name| Symbol::intern(name).ok())
 }
+
+/// What stands in the registry is no metric.
+const DATE: &str = "date.";
 
 /// Every metric a condition names.
 fn symbols(condition: &Condition, name: &mut impl FnMut(Symbol)) {
     match condition {
+        Condition::OlderThan { metric, .. } if metric.as_str().starts_with(DATE) => {}
         Condition::Above { metric, .. }
         | Condition::Below { metric, .. }
         | Condition::Outside { metric, .. }
@@ -221,6 +235,10 @@ fn symbols(condition: &Condition, name: &mut impl FnMut(Symbol)) {
         | Condition::AboveUsual { metric, .. }
         | Condition::Reaches { metric, .. }
         | Condition::OlderThan { metric, .. } => name(*metric),
+        Condition::Against { metric, other, .. } => {
+            name(*metric);
+            name(*other);
+        }
         Condition::AbsentFor { metric, .. } => metric.iter().for_each(|metric| name(*metric)),
         Condition::GrownSince { metric, record, .. } => {
             name(*metric);

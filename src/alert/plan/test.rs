@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Kept, Window};
 use crate::{
     reading::Symbol,
-    rule::{Silence, Wanted},
+    rule::{Against, Silence, Wanted},
 };
 
 #[derive(Debug, PartialEq)]
@@ -13,6 +13,7 @@ pub(crate) enum Test {
     Above { cell: usize, limit: f64, clear: f64 },
     Below { cell: usize, limit: f64, clear: f64 },
     Outside { cell: usize, low: f64, high: f64, margin: f64 },
+    Against { cells: [usize; 2], how: Against, limit: f64, clear: f64 },
     Is { cell: usize, value: Wanted },
     Faster { window: usize, by: f64 },
     Stuck { window: usize },
@@ -23,6 +24,7 @@ pub(crate) enum Test {
     Reaches { window: usize, value: f64, within: Duration },
     Older { cell: usize, than: Duration },
     Expires { date: Symbol, within: Duration },
+    Past { date: Symbol, than: Duration },
     During { from: u16, to: u16 },
     Open(bool),
     All(Vec<Test>),
@@ -39,6 +41,7 @@ impl Test {
             | Self::Is { cell, .. }
             | Self::Older { cell, .. }
             | Self::AbsentData { cell, .. } => vec![*cell],
+            Self::Against { cells, .. } => cells.to_vec(),
             Self::Faster { window, .. }
             | Self::Stuck { window }
             | Self::Sum { window, .. }
@@ -48,6 +51,7 @@ impl Test {
             }
             Self::AbsentLink { .. }
             | Self::Expires { .. }
+            | Self::Past { .. }
             | Self::During { .. }
             | Self::Open(_) => Vec::new(),
             Self::All(parts) | Self::Any(parts) => {

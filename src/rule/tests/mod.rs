@@ -44,6 +44,26 @@ fn every_kind_of_condition_is_read() {
             Condition::Below { metric: symbol("temp_c"), limit: 0.0, clear: 0.0 },
         ),
         (
+            "exceeds = { metric = \"temp_c\", other = \"in_total\", limit = 4, clear = 2 }",
+            Condition::Against {
+                metric: symbol("temp_c"),
+                other: symbol("in_total"),
+                how: Against::Difference,
+                limit: 4.0,
+                clear: 2.0,
+            },
+        ),
+        (
+            "share = { metric = \"in_total\", of = \"out_total\", limit = 0.2 }",
+            Condition::Against {
+                metric: symbol("in_total"),
+                other: symbol("out_total"),
+                how: Against::Share,
+                limit: 0.2,
+                clear: 0.2,
+            },
+        ),
+        (
             "is = { metric = \"open\", not = true }",
             Condition::Is { metric: symbol("open"), value: Wanted::State(false) },
         ),
@@ -150,6 +170,10 @@ fn conditions_on_shares_records_times_and_others_are_read() {
             Condition::OlderThan { metric: symbol("record.cleaned"), than: minutes(30 * 24 * 60) },
         ),
         (
+            "older_than = { date = \"filter\", than = \"30days\" }",
+            Condition::OlderThan { metric: symbol("date.filter"), than: minutes(30 * 24 * 60) },
+        ),
+        (
             "expires_within = { date = \"pads\", within = \"90days\" }",
             Condition::ExpiresWithin { date: symbol("date.pads"), within: minutes(90 * 24 * 60) },
         ),
@@ -201,6 +225,14 @@ fn every_mistake_is_named_with_its_cure() {
             in_when("outside = { metric = \"temp_c\", low = 2, high = 4, margin = 1 }"),
             "when.outside: margin = 1 leaves nothing between low and high (make it smaller, not \
              negative)",
+        ),
+        (
+            in_when("exceeds = { metric = \"temp_c\", other = \"temp_c\", limit = 4 }"),
+            "when.exceeds: compares temp_c with itself (name another metric)",
+        ),
+        (
+            in_when("share = { metric = \"in_total\", of = \"out_total\", limit = 1, clear = 2 }"),
+            "when.share: clear = 2 lies above limit = 1 (clear must be at or under limit)",
         ),
         (
             in_when("is = { metric = \"open\", value = 1 }"),
@@ -301,7 +333,7 @@ fn mistakes_about_records_times_and_others_are_named_too() {
         ),
         (
             in_when("older_than = { than = \"1h\" }"),
-            "when.older_than: needs either metric or record ()",
+            "when.older_than: needs one of metric, record and date ()",
         ),
         (
             in_when("expires_within = { date = \"pads\", within = \"500days\" }"),

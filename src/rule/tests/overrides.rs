@@ -55,6 +55,17 @@ fn overrides_reach_into_every_kind_of_condition() {
             },
         ),
         (
+            "share = { metric = \"in_total\", of = \"out_total\", limit = 0.2 }",
+            "limit = 0.5",
+            Condition::Against {
+                metric: counter,
+                other: symbol("out_total"),
+                how: Against::Share,
+                limit: 0.5,
+                clear: 0.5,
+            },
+        ),
+        (
             "above_usual = { growth = \"in_total\", times = 10, within = \"1h\", least = 5 }",
             "times = 4\nwithin = \"2h\"",
             Condition::AboveUsual { metric: counter, times: 4.0, within: minutes(120), least: 5.0 },

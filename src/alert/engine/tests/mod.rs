@@ -9,7 +9,7 @@ mod windows;
 use super::*;
 use crate::{
     alert::testing::*,
-    rule::{Condition, Rule, Silence, Summed, Wanted},
+    rule::{Against, Condition, Rule, Silence, Summed, Wanted},
 };
 
 #[test]
@@ -143,6 +143,34 @@ fn all_any_outside_and_numbers_that_must_not_be() {
     let timeline = "0 d0 code=7 ready=true\n 1 d0 code=0\n 2 d1 ready=false\n 3 d1 ready=true";
     let expected = "0 firing one d0\n 1 resolved one d0\n 2 firing one d1\n 3 resolved one d1";
     check(&[rule("one", one)], timeline, 3, expected);
+}
+
+#[test]
+fn a_part_that_grew_old_does_not_stop_the_one_that_holds() {
+    let either = Condition::Any(vec![warm(), is("door", true)]);
+    let slow = Rule { hold: MINUTE * 15, ..rule("either", either) };
+    let timeline = ["0 d0 t=5\n".to_owned(), minutes(5, 30, 0, "door=true")].concat();
+    check(&[slow], &timeline, 30, "5 firing either d0");
+}
+
+#[test]
+fn one_metric_is_compared_with_another_that_seldom_comes() {
+    let against = |how, limit, clear| Condition::Against {
+        metric: symbol("t"),
+        other: symbol("code"),
+        how,
+        limit,
+        clear,
+    };
+    let hotter = rule("hotter", against(Against::Difference, 4.0, 2.0));
+    let timeline =
+        ["0 d0 code=26\n".to_owned(), minutes(0, 40, 0, "t=30"), minutes(41, 50, 0, "t=30.5")];
+    let timeline = [timeline.concat(), "51 d0 t=28.5\n 52 d0 t=28".to_owned()].concat();
+    check(&[hotter], &timeline, 52, "41 firing hotter d0\n 52 resolved hotter d0");
+    // A share of nothing is unknown, not large.
+    let many = rule("many", against(Against::Share, 0.2, 0.2));
+    let timeline = "0 d0 t=3\n 1 d0 code=0\n 2 d0 code=15\n 3 d0 code=14\n 4 d0 t=2";
+    check(&[many], timeline, 4, "3 firing many d0\n 4 resolved many d0");
 }
 
 #[test]
