@@ -91,8 +91,6 @@ impl House {
             catalog: Arc::clone(&self.catalog),
             contract: contract(&self.settings),
             desk: self.desk.clone(),
-            catalog: Arc::clone(&self.catalog),
-            contract: contract(&self.settings),
         };
         self.stages.spawn("web", web::run(listener, app, self.stop.clone()));
     }

@@ -7,7 +7,6 @@ mod timeline;
 mod unit;
 mod talk;
 mod talk_written;
-mod unit;
 mod written;
 
 pub(crate) use load::load_what_is_right;

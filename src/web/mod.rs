@@ -21,7 +21,6 @@ mod standing;
 mod stations;
 mod validate;
 mod talk;
-mod validate;
 
 pub use asks::{Alerts, Answer, Questions, Which};
 pub use openapi::document;
@@ -62,9 +61,6 @@ pub struct App {
     pub catalog: Arc<Catalog>,
     pub contract: Arc<Contract>,
     pub desk: Desk,
-    /// Every profile as it was at the start; those of registered devices are in the registry.
-    pub catalog: Arc<Catalog>,
-    pub contract: Arc<Contract>,
 }
 
 impl App {

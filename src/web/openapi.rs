@@ -4,9 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::{
-    alerts, error, events, own, records, refused, series, stations, talk, validate,
-};
+use super::{alerts, error, events, own, records, refused, series, stations, talk, validate};
 use crate::live::ReadingEvent;
 
 /// The API as a machine reads it.

@@ -17,8 +17,8 @@ use tower_http::{
 use tracing::error;
 
 use super::{
-    App, alerts, error::Error, events, openapi, own, page, records, refused, series, stations, talk,
-    validate,
+    App, alerts, error::Error, events, openapi, own, page, records, refused, series, stations,
+    talk, validate,
 };
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.

@@ -313,8 +313,6 @@ impl Town {
             catalog: Arc::default(),
             contract: Arc::default(),
             desk: Desk::open(folder.path()).unwrap(),
-            catalog: Arc::default(),
-            contract: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
