@@ -106,6 +106,9 @@ impl Station {
     /// Time goes on up to `at`; it never goes back.
     fn pass(&mut self, at: Timestamp, zone: &TimeZone) {
         let to = self.now.max(at);
+        if self.now == Timestamp::default() {
+            self.still_since = to;
+        }
         if let Some(people) = self.told.and_then(|(_, told)| told.occupancy) {
             self.stay.inside(people, self.now.max(to - DEAF_AFTER), to);
         }

@@ -85,6 +85,17 @@ fn a_count_is_news_of_somebody() {
 }
 
 #[test]
+fn its_first_word_is_no_quarter_of_an_hour() {
+    check(
+        &town(false),
+        "8:00 north in_total=5 out_total=3 occupancy=2 presence=false every 1m to 9:00",
+        "8:00 | occupancy=2 anchored=false
+         8:14 | occupancy=2 anchored=false
+         8:15 | occupancy=0 anchored=true drift=2",
+    );
+}
+
+#[test]
 fn a_presence_sensor_that_fell_silent_empties_nothing() {
     check(
         &town(true),
