@@ -2,7 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use super::fixture::{START, Town};
+use super::{
+    events,
+    fixture::{START, Town},
+};
 
 const COMMANDS: &str = "/api/v1/devices/putuo/s0/fridge-0/commands";
 const CONFIG: &str = "/api/v1/devices/putuo/s0/fridge-0/config";
@@ -112,6 +115,17 @@ async fn settings_get_revisions_that_grow_by_one() {
     let (status, answer) = send(&town, "PUT", CONFIG, wish(1)).await;
     assert_eq!(status, 400);
     assert!(answer["error"]["says"].as_str().unwrap().starts_with("settings.report_s: expected"));
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_command_is_an_event_of_its_station() {
+    let town = Town::of(2, 1).await;
+    let mut of_s0 = town.get("/api/v1/events?station=putuo/s0&kinds=command").await;
+    for station in ["putuo/s1", "putuo/s0"] {
+        town.live.announce_command(station, &json!({"id": station, "state": "done"}));
+    }
+    let heard = events(&mut of_s0, 1).await;
+    assert_eq!(heard, [("command".to_owned(), json!({"id": "putuo/s0", "state": "done"}))]);
 }
 
 #[tokio::test]
