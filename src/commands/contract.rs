@@ -54,14 +54,14 @@ enum Page {
 pub(super) fn schema(config: &Path, ask: &Schema) -> anyhow::Result<ExitCode> {
     let (_, catalog) = what_is_set(config)?;
     if let Some(id) = &ask.profile {
-        say(&pretty(&contract::telemetry(Some(find(&catalog, id)?)))?);
+        say(&pretty(&contract::schema("telemetry", Some(find(&catalog, id)?)))?);
     }
     if let Some(dir) = &ask.all {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let others =
             contract::schemas().into_iter().map(|(kind, schema)| (kind.to_owned(), schema));
         let telemetry = |profile: &Arc<Profile>| {
-            (format!("telemetry.{}", profile.id), contract::telemetry(Some(profile)))
+            (format!("telemetry.{}", profile.id), contract::schema("telemetry", Some(profile)))
         };
         let mut written = 0;
         for (name, schema) in catalog.iter().map(telemetry).chain(others) {

@@ -88,6 +88,11 @@ fn read_out(verdict: &Verdict) -> String {
         let sleep = status.sleep_s.map(|seconds| format!(", for {seconds} s")).unwrap_or_default();
         writeln!(text, "\nit says that it is {}{sleep}", status.state).ok();
     }
+    if let Some(reply) = &verdict.reply {
+        let reason = reply.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let (id, state) = (&reply.id, reply.state.as_str());
+        writeln!(text, "\nit says that the command {id} is {state}{reason}").ok();
+    }
     if !verdict.extras.is_empty() {
         writeln!(text, "\nkept aside, as the profile does not know them").ok();
         rows(&mut text, verdict.extras.iter().map(|(name, found)| (name.as_str(), found.clone())));
@@ -130,6 +135,7 @@ fn said(text: &mut String, birth: &contract::BirthSaid) {
         ("model", quoted(&birth.model)),
         ("firmware", quoted(&birth.firmware)),
         ("serial", quoted(&birth.serial)),
+        ("settings' revision", birth.config_revision.map(|revision| revision.to_string())),
         ("boot", birth.boot.map(|boot| boot.to_string())),
         ("reports every", birth.reports_every_s.map(|seconds| format!("{seconds} s"))),
     ];

@@ -54,18 +54,18 @@ impl Book {
             let to = format!("#/components/messages/{name}");
             (name.clone(), json!({ "$ref": to }))
         };
-        let level = |what: &str| json!({ "description": format!("{what}, 1 to {LEVEL_MAX} of a-z 0-9 _ -") });
-        json!({
-            "address": format!("{}/{{district}}/{{station}}/{{device}}/{}", contract.prefix, topic.kind),
+        let mut channel = json!({
+            "address": topic.address(&contract.prefix),
             "description": topic.says,
-            "parameters": {
-                "district": level("The area one organisation looks after"),
-                "station": level("The rest station"),
-                "device": level("The device"),
-            },
             "messages": names.iter().map(refer).collect::<Map<_, _>>(),
             "bindings": { "mqtt": { "bindingVersion": "0.2.0" } },
-        })
+        });
+        if topic.is_of_device()
+            && let Some(channel) = channel.as_object_mut()
+        {
+            channel.insert("parameters".to_owned(), levels());
+        }
+        channel
     }
 
     fn message(&mut self, name: &str, topic: &Topic, schema: Value) {
@@ -96,12 +96,21 @@ impl Book {
     }
 }
 
+/// The levels of a device's topics.
+fn levels() -> Value {
+    let level =
+        |what: &str| json!({ "description": format!("{what}, 1 to {LEVEL_MAX} of a-z 0-9 _ -") });
+    json!({
+        "district": level("The area one organisation looks after"),
+        "station": level("The rest station"),
+        "device": level("The device"),
+    })
+}
+
 fn body(kind: &str, profile: Option<&Profile>) -> Value {
     match kind {
-        "birth" => schema::birth(profile),
-        "status" => schema::status(),
-        "rejected" => schema::rejected(),
-        _ => schema::telemetry(profile),
+        "telemetry" | "event" => schema::telemetry(profile),
+        _ => schema::of(kind, profile),
     }
 }
 

@@ -14,7 +14,9 @@ mod verdict;
 
 pub use asyncapi::document as asyncapi;
 pub use pages::{firmware_page, readme_section};
-pub use schema::{UNSEEN, birth, rejected, schemas, status, telemetry};
+pub use schema::{UNSEEN, of as schema, schemas};
 pub use topics::{Direction, TOPICS, Topic};
-pub use verdict::{BirthSaid, KINDS, Placed, Question, Refusal, StatusSaid, Verdict, judge};
+pub use verdict::{
+    BirthSaid, KINDS, Placed, Question, Refusal, ReplySaid, StatusSaid, Verdict, judge,
+};
 pub use yaml::yaml;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    decode::{Birth, Code, Contract, Decoded, Decoder, Presence, Rejection},
+    decode::{Birth, Code, Contract, Decoded, Decoder, Presence, Rejection, Reply, ReplyState},
     device::Profile,
     journal::{Condition, Message, Messages, Source},
     reading::{PlacedBy, Reading, Timestamp, Value},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Kinds of messages that can be judged.
-pub const KINDS: [&str; 4] = ["telemetry", "event", "birth", "status"];
+pub const KINDS: [&str; 5] = ["telemetry", "event", "birth", "status", "reply"];
 /// Where the one device stands.
 const PATH: &str = "district/station/device";
 
@@ -36,7 +36,7 @@ pub struct Verdict {
     /// Nothing of it is refused.
     pub accepted: bool,
     pub profile: String,
-    /// `telemetry`, `event`, `birth` or `status`.
+    /// `telemetry`, `event`, `birth`, `status` or `reply`.
     pub kind: String,
     /// What would be stored.
     pub readings: Vec<Placed>,
@@ -46,6 +46,9 @@ pub struct Verdict {
     /// What a status says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusSaid>,
+    /// What a reply says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<ReplySaid>,
     /// Metrics that the profile does not know, kept aside, as they stood in the message.
     pub extras: BTreeMap<String, String>,
     pub rejections: Vec<Refusal>,
@@ -72,6 +75,8 @@ pub struct Placed {
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct BirthSaid {
+    /// The revision of its settings that it runs with.
+    pub config_revision: Option<u64>,
     pub profile: Option<String>,
     pub model: Option<String>,
     pub firmware: Option<String>,
@@ -85,6 +90,16 @@ pub struct StatusSaid {
     /// `online`, `sleeping`, `offline` or `lost`.
     pub state: &'static str,
     pub sleep_s: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ReplySaid {
+    /// The command's.
+    pub id: String,
+    /// `accepted`, `done`, `failed` or `expired`.
+    #[schema(value_type = String)]
+    pub state: ReplyState,
+    pub reason: Option<String>,
 }
 
 /// One refusal, and what to do about it.
@@ -129,6 +144,7 @@ pub fn judge(contract: &Arc<Contract>, question: Question<'_>) -> Verdict {
         readings: decoded.readings.iter().map(|reading| placed(&decoded, reading)).collect(),
         birth: decoded.births.first().map(said),
         status: decoded.presence.first().map(standing),
+        reply: decoded.replies.first().map(replied),
         extras: decoded.extras.iter().map(|e| (e.name.clone(), e.found.clone())).collect(),
         rejections: decoded.rejections.iter().map(refusal).collect(),
     }
@@ -147,6 +163,7 @@ fn placed(decoded: &Decoded, reading: &Reading) -> Placed {
 
 fn said(birth: &Birth) -> BirthSaid {
     BirthSaid {
+        config_revision: birth.config,
         profile: birth.profile.clone(),
         model: birth.model.clone(),
         firmware: birth.firmware.clone(),
@@ -159,6 +176,10 @@ fn said(birth: &Birth) -> BirthSaid {
 fn standing(presence: &Presence) -> StatusSaid {
     let state = presence.state.as_str();
     StatusSaid { state, sleep_s: presence.sleeps.map(|sleeps| sleeps.as_secs_f64()) }
+}
+
+fn replied(reply: &Reply) -> ReplySaid {
+    ReplySaid { id: reply.id.clone(), state: reply.state, reason: reply.reason.clone() }
 }
 
 fn refusal(rejection: &Rejection) -> Refusal {

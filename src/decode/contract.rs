@@ -41,6 +41,6 @@ pub(crate) const AHEAD_MS: i64 = 5 * 60 * 1000;
 /// Older than this, or than three reports where that is longer, is backfill.
 pub(crate) const BACKFILL_MS: i64 = 5 * 60 * 1000;
 /// Bytes of a heartbeat that go back at most; a longer one gets none.
-pub(super) const ECHO_MAX: usize = 1024;
+pub(crate) const ECHO_MAX: usize = 1024;
 /// Characters of a command's id at most.
-pub(super) const COMMAND_ID_MAX: usize = 64;
+pub(crate) const COMMAND_ID_MAX: usize = 64;

@@ -33,8 +33,7 @@ mod tests;
 
 pub use contract::Contract;
 pub(crate) use contract::{
-    AHEAD_MS, BACKFILL_MS, DEPTH_MAX, EXTRAS_MAX, LEVEL_MAX, OLDEST_MS, READINGS_MAX,
-    REJECTIONS_MAX,
+    AHEAD_MS, BACKFILL_MS, COMMAND_ID_MAX, DEPTH_MAX, ECHO_MAX, LEVEL_MAX, OLDEST_MS, READINGS_MAX,
 };
 pub use decoder::{Decoder, again};
 pub use derived::{Derived, Figures};
@@ -163,6 +162,17 @@ pub enum ReplyState {
     Failed,
     /// It came too late, and nothing was done.
     Expired,
+}
+
+impl ReplyState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// A message that its device's profile wants answered ([`crate::device::Echo`]).

@@ -29,7 +29,7 @@ pub(super) struct Ask {
     /// The type of device, as its profile's id.
     #[schema(example = "fridge")]
     profile: String,
-    /// The last level of the message's topic: `telemetry` if left out, `event`, `birth`, `status`.
+    /// The last level of the message's topic: `telemetry` if left out, `event`, `birth`, `status`, `reply`.
     #[serde(default = "usual")]
     kind: String,
     /// The message: as a text, or as it is.

@@ -9,3 +9,4 @@ mod vectors;
 mod schemas;
 mod documents;
 mod commands;
+mod downward;

@@ -38,11 +38,7 @@ fn judge(profile: &Arc<Profile>, kind: &str, payload: &str) -> Verdict {
 impl Trial {
     fn know(&mut self, profile: &Arc<Profile>) {
         for kind in contract::KINDS {
-            let schema = match kind {
-                "birth" => contract::birth(Some(profile)),
-                "status" => contract::status(),
-                _ => contract::telemetry(Some(profile)),
-            };
+            let schema = contract::schema(kind, Some(profile));
             self.ask.schemas.insert(format!("{} {kind}", profile.id), schema);
         }
     }
@@ -110,6 +106,34 @@ fn every_message_of_the_vectors_is_to_its_schema_what_it_is_to_decoding() {
 }
 
 #[test]
+fn every_topic_s_example_fits_its_schema() {
+    let mut ask = Ask::default();
+    for topic in contract::TOPICS {
+        ask.schemas.insert(topic.kind.to_owned(), contract::schema(topic.kind, None));
+        let message = serde_json::from_str(topic.example).unwrap();
+        ask.cases.push(Case { schema: topic.kind.to_owned(), message });
+        let nothing = json!("nothing");
+        ask.cases.push(Case { schema: topic.kind.to_owned(), message: nothing });
+    }
+    let found = look(&ask).cases;
+    for (topic, found) in contract::TOPICS.iter().zip(found.chunks(2)) {
+        assert_eq!(found[0], None, "{}", topic.kind);
+        assert!(found[1].is_some() || topic.kind == "echo", "{}", topic.kind);
+    }
+}
+
+#[test]
+fn topics_are_those_that_decoding_knows() {
+    let profile = vectors::profile();
+    for topic in contract::TOPICS.iter().filter(|topic| topic.is_of_device()) {
+        let codes: Vec<_> = judge(&profile, topic.kind, topic.example).rejections;
+        let unknown = codes.iter().any(|rejection| rejection.code == Code::UnknownKind);
+        assert_eq!(unknown, topic.direction == contract::Direction::Down, "{}", topic.kind);
+        assert_eq!(contract::KINDS.contains(&topic.kind), !unknown, "{}", topic.kind);
+    }
+}
+
+#[test]
 fn a_schema_sees_what_it_is_said_to_see() {
     let (mut trial, profile) = (Trial::default(), vectors::profile());
     trial.know(&profile);
@@ -147,6 +171,7 @@ fn messages_drawn_at_random_are_to_their_schema_what_they_are_to_decoding() {
         let said = statement().new_tree(&mut runner).unwrap().current().to_string();
         trial.add("drawn", &profile, "birth", &said);
         trial.add("drawn", &profile, "status", &said);
+        trial.add("drawn", &profile, "reply", &said);
     }
     let (accepted, refused) = trial.hold();
     assert!(accepted >= 500 && refused >= 500, "{accepted} accepted, {refused} refused");
@@ -248,8 +273,19 @@ fn wild() -> BoxedStrategy<Value> {
 
 /// A birth or a status, often right.
 fn statement() -> impl Strategy<Value = Value> {
-    let keys = ["profile", "model", "boot", "reports_every_s", "state", "sleep_s", "state", "x"];
-    let words = ["fridge", "online", "lost", "sleeping", "offline", "tired"];
+    let keys = [
+        "profile",
+        "model",
+        "boot",
+        "reports_every_s",
+        "config",
+        "state",
+        "sleep_s",
+        "state",
+        "id",
+        "reason",
+    ];
+    let words = ["fridge", "online", "done", "lost", "sleeping", "offline", "tired"];
     let value = prop_oneof![
         3 => prop::sample::select(words.to_vec()).prop_map(Value::from),
         2 => (-5..100_000_000_i64).prop_map(Value::from),

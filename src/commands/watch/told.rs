@@ -21,6 +21,7 @@ pub(super) fn text(heard: &Heard) -> Option<String> {
         "reading" => reading(&said),
         "rejection" => rejection(&said),
         "alert" => alert(&said),
+        "command" => command(&said),
         "missed" => format!("({said} events are missing here: this terminal was too slow)"),
         other => format!("{other} {said}"),
     })
@@ -62,6 +63,16 @@ fn alert(said: &Value) -> String {
     let does = if ended.is_none() { format!("  ({cure})") } else { String::new() };
     let told = format!("{state}: {rule}, {severity}: {says}{does}");
     line(ended.or_else(|| said.get("since")), &path(said), "ALERT  ", &told)
+}
+
+fn command(said: &Value) -> String {
+    let [device, id, op, state, by] =
+        ["/device", "/id", "/op", "/state", "/by"].map(|at| word(said, at));
+    let reason = word(said, "/reason");
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let step = said.get("history").and_then(Value::as_array).and_then(|steps| steps.last());
+    let at = step.and_then(|step| step.get("at")).or_else(|| said.get("asked"));
+    line(at, device, "COMMAND", &format!("{op} is {state}{why}  ({id}, asked by {by})"))
 }
 
 fn path(said: &Value) -> String {
@@ -123,6 +134,12 @@ mod tests {
             &with(json!({ "since": at, "ended": null, "state": "firing", "rule": "too_warm",
                 "severity": "major", "says": {"en": "Warm."}, "do": {"en": "Cool it."} })),
             "2026-01-01T00:00:00.000Z  d/s/x  ALERT    firing: too_warm, major: Warm.  (Cool it.)",
+        );
+        check(
+            "command",
+            &json!({ "device": "d/s/x", "id": "7", "op": "unlock", "state": "failed", "by": "Li",
+                "reason": "jammed", "asked": 0, "history": [{"state": "failed", "at": at}] }),
+            "2026-01-01T00:00:00.000Z  d/s/x  COMMAND  unlock is failed: jammed  (7, asked by Li)",
         );
         check("missed", &json!(3), "(3 events are missing here: this terminal was too slow)");
     }

@@ -4,11 +4,11 @@
 mod metric;
 mod personal;
 mod statement;
-
-pub use statement::{birth, rejected, status};
+mod told;
 
 use serde_json::{Map, Value, json};
 
+use super::TOPICS;
 use crate::{
     decode::{AHEAD_MS, Code, OLDEST_MS, READINGS_MAX},
     device::{Metric, Profile},
@@ -37,13 +37,29 @@ const EARLIEST_AT: i64 = 1_600_000_000_000;
 /// Where RFC 3339's calendar ends.
 pub(super) const CALENDAR_END: i64 = 253_402_300_799_999;
 
-/// Schemas that are of no type of device, by the last level of their topics.
+/// Schemas of what is said beside readings, by the last level of their topics.
 pub fn schemas() -> Vec<(&'static str, Value)> {
-    vec![("birth", birth(None)), ("status", status()), ("rejected", rejected())]
+    let others = TOPICS.iter().filter(|topic| !matches!(topic.kind, "telemetry" | "event"));
+    others.map(|topic| (topic.kind, of(topic.kind, None))).collect()
+}
+
+/// The schema of what is said on topics of that kind; of one type of device where a profile is given.
+pub fn of(kind: &str, profile: Option<&Profile>) -> Value {
+    match kind {
+        "birth" => statement::birth(profile),
+        "status" => statement::status(),
+        "reply" => statement::reply(),
+        "command" => told::command(),
+        "config" => told::config(),
+        "echo" => told::echo(),
+        "rejected" => told::rejected(),
+        "time" => told::time(),
+        _ => telemetry(profile),
+    }
 }
 
 /// Telemetry and events of one type of device; of any type without a profile.
-pub fn telemetry(profile: Option<&Profile>) -> Value {
+pub(super) fn telemetry(profile: Option<&Profile>) -> Value {
     let metrics = profile.map_or(&[][..], |profile| &profile.metrics);
     let (id, whose) = match profile {
         Some(profile) => (

@@ -1,15 +1,15 @@
-//! Schemas of what is said beside readings: births, statuses, and refusals that we send back.
+//! Schemas of what devices say beside readings: births, statuses, and answers to commands.
 
 use serde_json::{Value, json};
 
 use super::DRAFT;
 use crate::{
-    decode::{Code, LONGEST_S},
+    decode::{COMMAND_ID_MAX, LONGEST_S},
     device::Profile,
 };
 
 /// What a device is; of one type where a profile is given.
-pub fn birth(profile: Option<&Profile>) -> Value {
+pub(super) fn birth(profile: Option<&Profile>) -> Value {
     let text = |title: &str| json!({ "title": title, "type": ["string", "null"] });
     let named = match profile {
         Some(profile) => json!({ "title": "As registered", "enum": [profile.id, null] }),
@@ -42,7 +42,7 @@ pub fn birth(profile: Option<&Profile>) -> Value {
 }
 
 /// Whether a device is there; also its last will.
-pub fn status() -> Value {
+pub(super) fn status() -> Value {
     json!({
         "$schema": DRAFT,
         "$id": "urn:waystation:v1:status",
@@ -60,29 +60,21 @@ fn interval(title: &str) -> Value {
     json!({ "title": title, "type": ["number", "null"], "minimum": 0, "maximum": LONGEST_S })
 }
 
-/// What we tell a device of a message that was refused.
-pub fn rejected() -> Value {
-    let text = |title: &str| json!({ "title": title, "type": "string" });
-    let codes: Vec<&str> = Code::all().map(Code::as_str).collect();
-    let said = ["code", "path", "found", "expected", "says", "cure"];
+/// What became of a command.
+pub(super) fn reply() -> Value {
     json!({
         "$schema": DRAFT,
-        "$id": "urn:waystation:v1:rejected",
-        "title": "Why a message, or a part of it, was refused",
+        "$id": "urn:waystation:v1:reply",
+        "title": "What became of a command",
         "type": "object",
-        "required": said,
+        "required": ["id", "state"],
         "properties": {
-            "code": { "title": "A stable word", "enum": codes },
-            "path": text("JSON pointer to what was refused; empty for the whole message"),
-            "found": text("What was found there"),
-            "expected": text("What was expected"),
-            "says": text("All of it in one line"),
-            "cure": {
-                "title": "What to do about it",
-                "type": "object",
-                "required": ["en", "zh"],
-                "properties": { "en": text("English"), "zh": text("中文") },
+            "id": {
+                "title": "The command's, as it came",
+                "type": "string", "minLength": 1, "maxLength": COMMAND_ID_MAX,
             },
+            "state": { "enum": ["accepted", "done", "failed", "expired"] },
+            "reason": { "title": "Why it failed", "type": ["string", "null"] },
         },
     })
 }
