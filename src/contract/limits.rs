@@ -2,8 +2,8 @@
 
 use crate::{
     decode::{
-        AHEAD_MS, BACKFILL_MS, COMMAND_ID_MAX, DEPTH_MAX, ECHO_MAX, EXTRAS_MAX, LEVEL_MAX,
-        OLDEST_MS, READINGS_MAX, REJECTIONS_MAX, REPLIES_AT_ONCE, REPLY_EACH_MS,
+        AHEAD_MS, BACKFILL_MS, COMMAND_ID_MAX, DEPTH_MAX, ECHO_MAX, LEVEL_MAX, OLDEST_MS,
+        READINGS_MAX, REPLIES_AT_ONCE, REPLY_EACH_MS,
     },
     settings::Ingest,
 };
@@ -31,8 +31,6 @@ pub(super) fn limits() -> Vec<(&'static str, String)> {
         ),
         ("a command's id", format!("{COMMAND_ID_MAX} characters")),
         ("a heartbeat that gets an echo", format!("{ECHO_MAX} bytes")),
-        ("unknown metrics kept of a message", EXTRAS_MAX.to_string()),
-        ("rejections kept of a message", REJECTIONS_MAX.to_string()),
         (
             "rejections told to a device",
             format!("one in {} s, {REPLIES_AT_ONCE} at once", REPLY_EACH_MS / 1000),

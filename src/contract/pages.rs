@@ -22,15 +22,13 @@ pub fn readme_section() -> String {
 
 fn topics() -> String {
     let row = |topic: &Topic| {
-        let retained = if topic.retained { "yes" } else { "no" };
+        let retained = if topic.retained { ", retained" } else { "" };
         let Topic { kind, qos, says, example, .. } = topic;
         let arrow = topic.direction.arrow();
-        format!("| `{kind}` | {arrow} | {qos} | {retained} | {says} | `{example}` |\n")
+        format!("| `{kind}` | {arrow} {qos}{retained} | {says} | `{example}` |\n")
     };
     let rows: String = TOPICS.iter().map(row).collect();
-    format!(
-        "| kind | | QoS | retained | what it says | such as |\n|---|---|---|---|---|---|\n{rows}"
-    )
+    format!("| kind | QoS | what it says | such as |\n|---|---|---|---|\n{rows}")
 }
 
 fn limit_rows() -> String {

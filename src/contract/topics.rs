@@ -44,7 +44,7 @@ pub const TOPICS: [Topic; 10] = [
         qos: 1,
         retained: true,
         says: "what the device is, after every connection",
-        example: r#"{"profile": "fridge", "firmware": "1.4.2", "boot": 17, "reports_every_s": 60, "config": {"revision": 3}}"#,
+        example: r#"{"profile": "fridge", "firmware": "1.4.2", "boot": 17, "config": {"revision": 3}}"#,
     },
     Topic {
         kind: "status",
@@ -92,7 +92,7 @@ pub const TOPICS: [Topic; 10] = [
         qos: 0,
         retained: false,
         says: "why something was refused",
-        example: r#"{"code": "wrong_type", "path": "/temp_c", "found": "\"warm\"", "expected": "a number", "says": "temp_c: expected a number, found \"warm\"", "cure": {"en": "Send …", "zh": "…"}}"#,
+        example: r#"{"code": "wrong_type", "path": "/temp_c", "found": "no", "expected": "a number", "says": "…", "cure": {"en": "…", "zh": "…"}}"#,
     },
     Topic {
         kind: "time",

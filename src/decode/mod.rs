@@ -33,8 +33,7 @@ mod tests;
 
 pub use contract::Contract;
 pub(crate) use contract::{
-    AHEAD_MS, BACKFILL_MS, COMMAND_ID_MAX, DEPTH_MAX, ECHO_MAX, EXTRAS_MAX, LEVEL_MAX, OLDEST_MS,
-    READINGS_MAX, REJECTIONS_MAX,
+    AHEAD_MS, BACKFILL_MS, COMMAND_ID_MAX, DEPTH_MAX, ECHO_MAX, LEVEL_MAX, OLDEST_MS, READINGS_MAX,
 };
 pub use decoder::{Decoder, again};
 pub use derived::{Derived, Figures};
