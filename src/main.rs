@@ -62,6 +62,8 @@ enum Command {
         #[arg(long, default_value = "profiles", value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Tell the running daemon what was done to a device: a maintenance record.
+    Record(Record),
     /// Run the daemon with simulated stations, without a broker; Ctrl-C ends all of it.
     Demo(Demo),
     /// Say what the daemon would make of a message on stdin; 0: accepted, 1: refused.
@@ -163,6 +165,32 @@ struct Export {
 enum ExportFormat {
     Csv,
     Jsonl,
+}
+
+#[derive(Debug, Args)]
+struct Record {
+    /// The device: `district/station/device`.
+    #[arg(value_name = "PATH")]
+    path: String,
+    /// `serviced`, `replaced`, `cleaned`, `checked` or `filled`.
+    kind: String,
+    /// What of it, such as `filter`.
+    #[arg(long)]
+    part: Option<String>,
+    /// Who did it; without it, the name of the user.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    comment: String,
+    /// When it was done (ms since 1970, or RFC 3339); without it, now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// What was found: a metric of the device's profile.
+    #[arg(long, value_name = "METRIC=VALUE")]
+    set: Vec<String>,
+    /// Where the daemon answers; without it, as its `data_dir/addresses.json` says.
+    #[arg(long, value_name = "http://HOST:PORT")]
+    url: Option<String>,
 }
 
 #[derive(Debug, Args)]

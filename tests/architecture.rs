@@ -44,6 +44,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "alert",
         &[
             "reading",
+            "problem",
             "clock",
             "rule",
             "device",

@@ -59,7 +59,11 @@ async fn a_person_ends_a_latched_alert_on_the_page() {
     browser.shows("#alerts-list", "possible use").await;
     publish(&daemon, "lake/aed-1", r#"{"cabinet_open": false}"#).await;
     browser.run("window.prompt = () => 'Li'").await;
-    browser.click("#alerts-list button").await;
+    browser.click("#alerts-list button[data-key^='care']").await;
+    browser.shows("#alerts-list", "Li looks after it").await;
+    let known = daemon.get_json("/api/v1/alerts").await;
+    assert_eq!(known[0]["state"], "acknowledged", "{known}");
+    browser.click("#alerts-list button[data-key^='confirm']").await;
     browser.shows("#alerts-list", "No open alerts.").await;
     let all = daemon.get_json("/api/v1/alerts?state=all").await;
     assert_eq!(all[0]["reason"], json!({ "confirmed": { "by": "Li" } }), "{all}");

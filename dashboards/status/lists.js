@@ -1,7 +1,7 @@
 // The lists of the page: open alerts, stations, devices nobody registered, what was refused.
 
 import { age, el, fill, id, labelled } from "/dom.js";
-import { lang, say, thing, word } from "/words.js";
+import { lang, moment, say, thing, word } from "/words.js";
 
 const WORST_FIRST = ["critical", "silent", "major", "minor", "ok"];
 const SHOWN = 200;
@@ -26,19 +26,23 @@ export function alert(one, stations) {
       el("span", { class: `word ${one.severity}` }, word(one.severity)), " · ",
       el("a", { href: place, "data-key": `alert ${one.id}` }, nameOf(stations, one.district, one.station)),
       ` · ${one.device} · `, age(one.since, "since"),
-      one.state === "acknowledged" ? ` · ${word("acknowledged")}` : ""),
+      one.repeats ? ` · ${word("toldAgain", { n: one.repeats })}` : ""),
     el("p", { class: "says" }, say(one.says)),
     say(one.do) && el("p", { class: "do" }, el("span", { class: "label" }, word("do")), say(one.do)),
     one.bring?.length ? labelled("bring", one.bring.map(thing).join(lang() === "zh" ? "、" : ", ")) : null,
-    el("button", { type: "button", "data-key": `confirm ${one.id}`, onclick: () => confirm(one) }, word("confirm")));
+    one.acknowledged ? el("p", { class: "faint" }, word("caredFor", { by: one.acknowledged.by, t: moment(one.acknowledged.until) }),
+      one.acknowledged.comment ? ` · ${one.acknowledged.comment}` : "") : null,
+    one.acknowledged ? null
+      : el("button", { type: "button", "data-key": `care ${one.id}`, onclick: () => tell(one, "acknowledge", "careBy") }, word("care")),
+    el("button", { type: "button", "data-key": `confirm ${one.id}`, onclick: () => tell(one, "confirm", "confirmBy") }, word("confirm")));
 }
 
-/** A person says that it is dealt with; the alert's event then takes it off the list. */
-async function confirm(one) {
-  const by = prompt(`${say(one.says)}\n${word("confirmBy")}`, localStorage.getItem("by") ?? "")?.trim();
+/** A person says that they look after it, or that it is dealt with; its event then changes the list. */
+async function tell(one, what, question) {
+  const by = prompt(`${say(one.says)}\n${word(question)}`, localStorage.getItem("by") ?? "")?.trim();
   if (!by) return;
   localStorage.setItem("by", by);
-  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(one.id)}/confirm`, {
+  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(one.id)}/${what}`, {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ by }),
   }).catch(() => null);
   if (answer?.ok) return;

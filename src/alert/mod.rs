@@ -16,6 +16,8 @@ mod model;
 mod place;
 mod plan;
 mod pulse;
+mod record;
+mod remind;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,6 +30,10 @@ mod window;
 
 pub use driver::{Groups, Input, run};
 pub use engine::{Engine, Outcome, Restored, Unreadable};
-pub use ledger::{Checkpoint, ConfirmError, Ledger, OpenError, Row, Unavailable};
-pub use model::{Alert, Happening, Kind, Measured, OWN_DISTRICT, Reason, Standing, Transition};
+pub use ledger::{Checkpoint, Ledger, OpenError, Row, SayError, Unavailable};
+pub use model::{
+    Acknowledgement, Alert, Handling, Happening, Kind, Measured, OWN_DISTRICT, Reason, Standing,
+    Transition,
+};
+pub use record::{BadRecord, Record};
 pub use verdict::Verdict;

@@ -7,6 +7,9 @@ use crate::{
     rule::{Severity, Text},
 };
 
+/// From this repetition on an alert is escalated.
+pub(crate) const ESCALATED: u32 = 3;
+
 /// The district of alerts about the daemon itself; no registry has it.
 pub const OWN_DISTRICT: &str = "waystation";
 
@@ -30,6 +33,18 @@ pub struct Alert {
     #[serde(rename = "do")]
     pub cure: Text,
     pub bring: Vec<String>,
+    /// When people were last told that it fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
+    /// How often they were told again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeats: u32,
+    /// They were told again [`ESCALATED`] times, and nobody has acknowledged it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub escalated: bool,
+    /// Who looks after it, and until when that keeps it quiet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
     /// When it was resolved, and why if not by getting better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
@@ -44,6 +59,17 @@ pub enum Standing {
     Firing,
     Acknowledged,
     Resolved,
+}
+
+/// A person has seen an alert and looks after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    pub by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    pub at: Timestamp,
+    /// Then it is told again, if it still fires.
+    pub until: Timestamp,
 }
 
 /// A value as it stood in the reading.
@@ -72,6 +98,25 @@ pub enum Happening {
     Resolved { id: String, at: Timestamp, reason: Option<Reason> },
 }
 
+/// What people and time make of an alert that goes on: rules need not know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Handling {
+    Acknowledged {
+        id: String,
+        acknowledgement: Acknowledgement,
+    },
+    /// The acknowledgement ran out: it fires again.
+    Lapsed {
+        id: String,
+        at: Timestamp,
+    },
+    /// It still fires, and people are told again.
+    Repeated {
+        id: String,
+        at: Timestamp,
+    },
+}
+
 /// A step in the life of an alert, recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
@@ -85,6 +130,9 @@ pub struct Transition {
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Firing,
+    Acknowledged,
+    Lapsed,
+    Repeated,
     Resolved,
 }
 
@@ -92,8 +140,16 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Lapsed => "lapsed",
+            Self::Repeated => "repeated",
             Self::Resolved => "resolved",
         }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Firing, Self::Acknowledged, Self::Lapsed, Self::Repeated, Self::Resolved];
+        all.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -113,6 +169,16 @@ impl Alert {
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.district, self.station, self.device)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(what: &bool) -> bool {
+    !what
 }
 
 impl From<Value> for Measured {

@@ -4,6 +4,7 @@ pub(crate) mod contract;
 pub(crate) mod validate;
 pub(crate) mod watch;
 mod order;
+mod record;
 
 use std::{
     fs::{self, File},
@@ -62,6 +63,7 @@ pub(crate) fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema(ask) => return contract::schema(&cli.config, &ask),
         Command::AsyncApi(ask) => return contract::asyncapi(&cli.config, &ask),
         Command::Docs(ask) => return Ok(contract::docs(&ask)),
+        Command::Record(work) => record::record(&cli.config, &work)?,
         Command::Demo(how) => {
             logs::start(log, LevelFilter::INFO);
             demo(&cli.config, &how)?;

@@ -43,7 +43,7 @@ pub(super) fn order(config: &Path, order: &Order) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the daemon that works in `data_dir` answers.
-fn address(data_dir: &Path) -> anyhow::Result<String> {
+pub(super) fn address(data_dir: &Path) -> anyhow::Result<String> {
     let file = data_dir.join("addresses.json");
     let cure = || {
         format!("cannot read {}: is the daemon running? else name it with --web", file.display())

@@ -148,6 +148,10 @@ fn alert_of(trouble: &Trouble, now: Timestamp) -> Alert {
         says: trouble.says.clone(),
         cure: trouble.cure.clone(),
         bring: Vec::new(),
+        told: None,
+        repeats: 0,
+        escalated: false,
+        acknowledged: None,
         ended: None,
         reason: None,
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    alert::{Ledger, Transition},
+    alert::{Kind, Ledger, Transition},
     clock::Clock,
     reading::{Symbol, Timestamp, Value},
     store::influx::Lines,
@@ -46,7 +46,7 @@ pub(super) async fn run(
         let mut lines = Lines::default();
         for (number, transition) in &transitions {
             told = *number;
-            if transition.at >= again {
+            if transition.at >= again && transition.kind != Kind::Repeated {
                 alert(transition, &mut lines);
             }
         }
@@ -66,7 +66,7 @@ pub(super) async fn run(
 }
 
 fn alert(transition: &Transition, lines: &mut Lines) {
-    let Ok(state) = Symbol::intern(transition.kind.as_str()) else { return };
+    let Ok(state) = Symbol::intern(transition.alert.state.as_str()) else { return };
     let alert = &transition.alert;
     let tags = [
         ("district", alert.district.as_str()),

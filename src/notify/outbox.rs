@@ -77,6 +77,8 @@ pub struct Notice<'a> {
     pub at: Timestamp,
     /// The JSON a webhook gets.
     pub body: &'a str,
+    /// It says again what a notice before it said.
+    pub again: bool,
 }
 
 /// A notice to be sent now.
@@ -118,15 +120,19 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Puts a notice there, once for its id and channel; `false` when it was there already, or when it
-/// would tell the end of something whose beginning nobody on this channel was told.
+/// would tell the end of something whose beginning nobody on this channel was told, or say again
+/// what still waits to be said.
 pub fn put(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Result<bool> {
     if notice.kind == Kind::Resolved && !was_told(transaction, notice)? {
+        return Ok(false);
+    }
+    if notice.again && still_waits(transaction, notice)? {
         return Ok(false);
     }
     let mut insert = transaction.prepare_cached(
         "INSERT OR IGNORE INTO outbox (id, channel, alert, kind, at, body) VALUES (?, ?, ?, ?, ?, ?)",
     )?;
-    let Notice { id, alert, kind, channel, at, body } = notice;
+    let Notice { id, alert, kind, channel, at, body, .. } = notice;
     Ok(insert.execute(params![id, channel, alert, kind.as_str(), at.0, body])? > 0)
 }
 
@@ -136,6 +142,11 @@ fn was_told(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Res
          AND state != 'set_aside' LIMIT 1",
     )?;
     told.exists(params![notice.alert, notice.channel, Kind::Firing.as_str()])
+}
+
+fn still_waits(transaction: &Transaction<'_>, notice: &Notice<'_>) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM outbox WHERE alert = ? AND channel = ? AND state = 'waiting' LIMIT 1";
+    transaction.prepare_cached(sql)?.exists(params![notice.alert, notice.channel])
 }
 
 /// A connection of its own to the file of alerts.
@@ -325,7 +336,7 @@ mod tests {
     use super::*;
 
     fn notice<'a>(id: &'a str, alert: &'a str, kind: Kind, at: i64) -> Notice<'a> {
-        Notice { id, alert, kind, channel: "hook", at: Timestamp(at), body: "{}" }
+        Notice { id, alert, kind, channel: "hook", at: Timestamp(at), body: "{}", again: false }
     }
 
     fn put_all(folder: &Path, notices: &[Notice<'_>]) -> Vec<bool> {

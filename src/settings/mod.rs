@@ -137,6 +137,9 @@ pub struct Alert {
     /// How long our own input may be away before we say so ourselves.
     #[serde(with = "humantime_serde")]
     pub input_lost_after: Duration,
+    /// How long alerts that are over, and what became of them, are kept.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -259,7 +262,11 @@ impl Default for Influx {
 
 impl Default for Alert {
     fn default() -> Self {
-        Self { startup_grace: Duration::from_mins(2), input_lost_after: Duration::from_mins(1) }
+        Self {
+            startup_grace: Duration::from_mins(2),
+            input_lost_after: Duration::from_mins(1),
+            keep: hours(24 * 400),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn check(file: &Path, settings: &Settings) -> Vec<Problem> {
     store(&mut found, settings);
     found.span("alert.startup_grace", settings.alert.startup_grace, Duration::ZERO, hours(24));
     found.span("alert.input_lost_after", settings.alert.input_lost_after, SECOND, hours(24));
+    found.span("alert.keep", settings.alert.keep, hours(24 * 7), hours(24 * 366 * 20));
     found.span("notify.give_up_after", settings.notify.give_up_after, SECOND * 60, hours(24 * 30));
     webhooks(&mut found, &settings.notify.webhooks);
     found.problems

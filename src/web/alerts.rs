@@ -1,4 +1,6 @@
-//! `/alerts`, `/alerts/{id}`, and `/alerts/{id}/confirm`.
+//! `/alerts`, `/alerts/{id}`, and what people say of one: `/confirm`, `/acknowledge`.
+
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -8,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::alert::Alert;
+use crate::alert::{Acknowledgement, Alert};
 
 use super::{
     App, Which,
@@ -78,6 +80,7 @@ pub(super) struct Confirmation {
 }
 
 const NAME_MAX: usize = 80;
+const COMMENT_MAX: usize = 1000;
 
 /// A person says that an open alert is over; a latched one ends in no other way.
 ///
@@ -92,17 +95,80 @@ pub(super) async fn confirm(
     headers: HeaderMap,
     body: Result<Json<Confirmation>, JsonRejection>,
 ) -> Result<Json<Alert>, Error> {
-    if !is_own_page(&headers) {
+    let cure = "send {\"by\": \"your name\"} as application/json";
+    let confirmation = said(&headers, body, cure)?;
+    let by = text("by", &confirmation.by, 1, NAME_MAX, cure)?;
+    let ended = app.alerts.confirm(id.clone(), by).await;
+    ended.map_err(Error::alerts_unavailable)?.map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// Who looks after it, and for how long that keeps it quiet.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Care {
+    /// A name for the record, 1 to 80 characters.
+    by: String,
+    /// At most 1000 characters.
+    #[serde(default)]
+    comment: String,
+    /// `30m`, `8h` (the default), `2days`: from a minute to 30 days. If it still fires then, people
+    /// are told again.
+    #[serde(default, rename = "for")]
+    lasts: Option<String>,
+}
+
+const CARE: Duration = Duration::from_hours(8);
+const CARE_LEAST: Duration = Duration::from_mins(1);
+const CARE_MOST: Duration = Duration::from_hours(24 * 30);
+
+/// A person looks after an open alert: it is told no more until that runs out.
+///
+/// It stays open until it gets better, or until somebody confirms that it is over. The body is JSON
+/// and its type is told, which a form on another site's page cannot do.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/acknowledge", tag = "alerts", params(("id", Path)),
+    request_body = Care,
+    responses((status = 200, body = openapi::Alert), (status = 400, body = Body), (status = 403, body = Body),
+        (status = 404, body = Body), (status = 503, body = Body)))]
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<Care>, JsonRejection>,
+) -> Result<Json<Alert>, Error> {
+    let cure = "send {\"by\": \"your name\", \"for\": \"8h\"} as application/json";
+    let taken = said(&headers, body, cure)?;
+    let by = text("by", &taken.by, 1, NAME_MAX, cure)?;
+    let comment = text("comment", &taken.comment, 0, COMMENT_MAX, cure)?;
+    let lasts = taken.lasts.as_deref().map_or(Ok(CARE), |lasts| query::length("for", lasts))?;
+    if !(CARE_LEAST..=CARE_MOST).contains(&lasts) {
+        return Err(Error::bad_query("for: expected a minute to 30 days", cure));
+    }
+    let at = app.clock.now();
+    let acknowledgement = Acknowledgement { by, comment, at, until: at + lasts };
+    let known = app.alerts.acknowledge(id.clone(), acknowledgement).await;
+    let alert = known.map_err(Error::alerts_unavailable)?.ok_or_else(|| unknown(&id))?;
+    app.live.announce_alert(&alert.path(), &alert);
+    Ok(Json(alert))
+}
+
+/// What somebody said, if it was not another site's page that did.
+pub(super) fn said<T>(
+    headers: &HeaderMap,
+    body: Result<Json<T>, JsonRejection>,
+    cure: &str,
+) -> Result<T, Error> {
+    if !is_own_page(headers) {
         return Err(Error::foreign_page());
     }
-    let cure = "send {\"by\": \"your name\"} as application/json";
-    let Json(confirmation) = body.map_err(|bad| Error::bad_query(bad.body_text(), cure))?;
-    let by = confirmation.by.trim();
-    if by.is_empty() || by.chars().count() > NAME_MAX {
-        return Err(Error::bad_query(format!("by: expected 1 to {NAME_MAX} characters"), cure));
+    body.map(|Json(said)| said).map_err(|bad| Error::bad_query(bad.body_text(), cure))
+}
+
+fn text(key: &str, said: &str, least: usize, most: usize, cure: &str) -> Result<String, Error> {
+    let said = said.trim();
+    if (least..=most).contains(&said.chars().count()) {
+        return Ok(said.to_owned());
     }
-    let ended = app.alerts.confirm(id.clone(), by.to_owned()).await;
-    ended.map_err(Error::alerts_unavailable)?.map(Json).ok_or_else(|| unknown(&id))
+    Err(Error::bad_query(format!("{key}: expected {least} to {most} characters"), cure))
 }
 
 /// A browser says where a page is from; programs say nothing.

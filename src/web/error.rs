@@ -3,7 +3,7 @@
 //!
 //! | status | when | code |
 //! |---|---|---|
-//! | 400 | the question makes no sense | `bad_query`, `too_much` |
+//! | 400 | the question makes no sense | `bad_query`, `too_much`, `bad_record` |
 //! | 404 | no such path, station, device, metric, alert | `not_found`, `unknown_…` |
 //! | 403 | another site's page asked | `foreign_page` |
 //! | 405 | the path does not answer that method | `method_not_allowed` |
@@ -45,6 +45,11 @@ pub(super) struct Error {
 impl Error {
     pub(super) fn bad_query(says: impl Into<String>, cure: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_query", says, cure)
+    }
+
+    /// Work that cannot have been done so.
+    pub(super) fn bad_record(says: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_record", says, cure)
     }
 
     pub(super) fn unknown(

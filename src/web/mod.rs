@@ -13,6 +13,7 @@ mod openapi;
 mod own;
 mod page;
 mod query;
+mod records;
 mod refused;
 mod routes;
 mod series;

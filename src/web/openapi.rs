@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::{alerts, error, events, own, refused, series, stations, talk, validate};
+use super::{alerts, error, events, own, records, refused, series, stations, talk, validate};
 use crate::live::ReadingEvent;
 
 /// The API as a machine reads it.
@@ -19,6 +19,7 @@ use crate::live::ReadingEvent;
     paths(
         stations::list, stations::detail, series::series, alerts::list, alerts::one, alerts::confirm,
         talk::order, talk::orders, talk::wish, talk::wished,
+        alerts::acknowledge, records::list, records::enter,
         refused::rejections, refused::unknown, validate::validate, events::events, openapi,
         own::metrics, own::alive, own::ready,
     ),
@@ -56,6 +57,14 @@ pub(super) struct Alert {
     cure: Text,
     /// What to bring.
     bring: Vec<String>,
+    /// When people were last told that it fires.
+    told: Option<i64>,
+    /// How often they were told again; left out while they were not.
+    repeats: Option<u32>,
+    /// `true` from the third time on; left out before.
+    escalated: Option<bool>,
+    /// Who looks after it; left out while nobody does.
+    acknowledged: Option<Acknowledgement>,
     /// When it was resolved; left out while it is not.
     ended: Option<i64>,
     /// Why it ended without getting better: `removed`, or `{"confirmed":{"by":…}}`.
@@ -108,6 +117,35 @@ pub(super) struct Config {
     reported: Option<u64>,
     /// Whether the device has still to take them.
     pending: bool,
+}
+
+/// A person looks after an alert.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Acknowledgement {
+    by: String,
+    /// Left out where there is none.
+    comment: Option<String>,
+    at: i64,
+    /// Then people are told again, if it still fires.
+    until: i64,
+}
+
+/// Work that was done to a device. What was not said is left out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Record {
+    id: String,
+    /// `district/station/device`.
+    device: String,
+    /// `serviced`, `replaced`, `cleaned`, `checked` or `filled`.
+    kind: String,
+    part: Option<String>,
+    /// When it was done, ms since 1970.
+    at: i64,
+    by: String,
+    comment: Option<String>,
+    /// What was found, by metric: numbers, booleans or words.
+    #[schema(value_type = Option<std::collections::HashMap<String, f64>>)]
+    values: Option<serde_json::Value>,
 }
 
 /// Points without `window`, windows with it.

@@ -17,8 +17,8 @@ use tower_http::{
 use tracing::error;
 
 use super::{
-    App, alerts, error::Error, events, openapi, own, page, refused, series, stations, talk,
-    validate,
+    App, alerts, error::Error, events, openapi, own, page, records, refused, series, stations,
+    talk, validate,
 };
 
 /// An answer that takes longer is given up; the live stream's answer begins at once.
@@ -47,6 +47,8 @@ pub(super) fn documented(stop: &CancellationToken) -> Vec<(&'static str, MethodR
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/confirm", post(alerts::confirm)),
+        ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),
+        ("/api/v1/records", get(records::list).post(records::enter)),
         (
             "/api/v1/devices/{district}/{station}/{device}/commands",
             get(talk::orders).post(talk::order),

@@ -28,5 +28,6 @@ mod hostile;
 mod influx;
 mod kill;
 mod mistakes;
+mod people;
 mod second;
 mod webhook;

@@ -1,16 +1,19 @@
 //! The stage: groups, time and commands in; transitions, notices and news out.
 
+mod people;
+mod saving;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+use self::saving::Saving;
 use super::{
-    Engine, Happening, Ledger, Outcome, Reason,
-    ledger::{Checkpoint, Command, Unavailable},
+    Engine, Happening, Ledger, Outcome, Reason, Record, Standing, Transition, ledger::Unavailable,
     pulse::Pulse,
 };
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
     decode::Decoded,
     follow::Follower,
     live::Live,
-    reading::{Slot, Timestamp},
+    reading::Timestamp,
     registry::Registry,
     rule::Severity,
     settings,
@@ -31,11 +34,8 @@ const PART: &str = "alert";
 const SLACK: Duration = Duration::from_millis(250);
 /// Between looks at clock and timers, when nothing comes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
-/// Checkpoints take no more than one in so many parts of our time.
-const CHECKPOINT_SHARE: u32 = 50;
-/// Rows in one transaction: what a transition may have to wait for.
-const ROWS_AT_ONCE: usize = 500;
+/// Between looks for alerts that are old enough to go.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether anything can come in at all.
@@ -86,8 +86,8 @@ pub async fn run(
     let registered = Arc::clone(&registry.borrow_and_update());
     let start = clock.now();
     let engine = Engine::new(registered, start, settings.startup_grace);
-    let pulse = Pulse::new(start, Instant::now());
-    let mut driver = Driver::new(engine, ledger, clock, live, counters, readiness, pulse);
+    let keep = settings.keep;
+    let mut driver = Driver::new(engine, ledger, clock, live, counters, readiness, keep);
     driver.restore(start).await?;
     if matches!(*input.borrow_and_update(), Input::Down { .. }) {
         driver.engine.input_lost();
@@ -105,11 +105,13 @@ pub async fn run(
                 driver.reload(registered).await;
             }
             Ok(()) = input.changed() => driver.hear_of(*input.borrow_and_update()),
-            Some(command) = commands.recv() => driver.confirm(command).await,
+            Some(command) = commands.recv() => driver.obey(command).await,
             () = sleep_until(wake) => {}
         }
         driver.look_at_clock().await;
         driver.let_time_pass(groups.lag()).await;
+        driver.remind().await;
+        driver.forget_some().await;
         driver.save_some(&groups).await;
     }
     driver.save_all(&groups).await;
@@ -126,17 +128,11 @@ struct Driver {
     readiness: Readiness,
     pulse: Pulse,
     saving: Saving,
-}
-
-/// A checkpoint under way: the position it will stand for, the rows still to be saved.
-#[derive(Debug)]
-struct Saving {
-    saved: u64,
-    position: u64,
-    rows: Vec<Slot>,
-    under_way: bool,
-    took: Duration,
-    next: Instant,
+    /// When open alerts are looked at again, for what time alone does to them.
+    remind_next: Instant,
+    /// How long alerts that are over are kept, and when it is next looked for older ones.
+    keep: Duration,
+    forget_next: Instant,
 }
 
 impl Driver {
@@ -147,17 +143,23 @@ impl Driver {
         live: Live,
         counters: Counters,
         readiness: Readiness,
-        pulse: Pulse,
+        keep: Duration,
     ) -> Self {
-        let saving = Saving {
-            saved: 0,
-            position: 0,
-            rows: Vec::new(),
-            under_way: false,
-            took: Duration::ZERO,
-            next: Instant::now() + CHECKPOINT_EVERY,
-        };
-        Self { engine, ledger, clock, live, counters, readiness, pulse, saving }
+        let pulse = Pulse::new(clock.now(), Instant::now());
+        let (remind_next, forget_next) = (Instant::now(), Instant::now() + FORGET_EVERY);
+        Self {
+            engine,
+            ledger,
+            clock,
+            live,
+            counters,
+            readiness,
+            pulse,
+            saving: Saving::new(),
+            remind_next,
+            keep,
+            forget_next,
+        }
     }
 
     async fn restore(&mut self, start: Timestamp) -> anyhow::Result<()> {
@@ -198,18 +200,6 @@ impl Driver {
         }
     }
 
-    async fn confirm(&mut self, command: Command) {
-        let Command { alert, by, done } = command;
-        let outcome = self.engine.confirm(&alert.path(), &alert.id, &by, self.clock.now());
-        let found = outcome.is_some();
-        if let Some(outcome) = outcome {
-            info!(alert = alert.id, rule = alert.rule, by, "alert confirmed");
-            self.tell(outcome).await;
-        }
-        // Whoever asked may have gone.
-        done.send(found).ok();
-    }
-
     async fn look_at_clock(&mut self) {
         let Some(jump) = self.pulse.beat(self.clock.now(), Instant::now()) else { return };
         let seconds = jump / 1000;
@@ -219,21 +209,29 @@ impl Driver {
         self.checkpoint(self.saving.saved).await;
     }
 
+    async fn tell(&mut self, outcome: Outcome) {
+        if !outcome.happenings.is_empty() {
+            self.write_down(None, outcome).await;
+        }
+    }
+
     /// Records what happened, then lets others hear of it. What cannot be written is tried again:
     /// nobody is told what a crash could take back.
-    async fn tell(&mut self, outcome: Outcome) {
-        if outcome.happenings.is_empty() {
-            return;
-        }
+    async fn write_down(&mut self, work: Option<Record>, outcome: Outcome) {
         let rows = self.engine.rows(&outcome.devices);
         let transitions = loop {
-            match self.ledger.record(outcome.happenings.clone(), rows.clone()).await {
+            let (happenings, rows) = (outcome.happenings.clone(), rows.clone());
+            match self.ledger.record_with(work.clone(), happenings, rows).await {
                 Ok(transitions) => break transitions,
                 Err(unavailable) => self.wait(&unavailable).await,
             }
         };
+        self.told(&transitions);
+    }
+
+    fn told(&self, transitions: &[Transition]) {
         self.readiness.well(PART);
-        for transition in &transitions {
+        for transition in transitions {
             self.live.announce_alert(&transition.alert.path(), &transition.alert);
         }
         self.count_open();
@@ -256,59 +254,6 @@ impl Driver {
         Instant::now() + due.unwrap_or(LOOK_AGAIN).clamp(Duration::from_millis(1), LOOK_AGAIN)
     }
 
-    /// Brings the checkpoint forward by some rows, if one is due.
-    async fn save_some(&mut self, groups: &impl Groups) {
-        let began = Instant::now();
-        if !self.saving.under_way {
-            if began < self.saving.next || self.engine.position() == self.saving.saved {
-                return;
-            }
-            self.begin_saving();
-        }
-        let left = self.saving.rows.len().saturating_sub(ROWS_AT_ONCE);
-        let slots = self.saving.rows.split_off(left);
-        let rows = self.engine.rows(&slots);
-        while let Err(unavailable) = self.ledger.save(rows.clone()).await {
-            self.wait(&unavailable).await;
-        }
-        if self.saving.rows.is_empty() {
-            self.checkpoint(self.saving.position).await;
-            groups.commit(self.saving.position);
-            self.count();
-            self.saving.under_way = false;
-        }
-        self.saving.took += began.elapsed();
-        let pause = (self.saving.took * CHECKPOINT_SHARE).max(CHECKPOINT_EVERY);
-        self.saving.next = Instant::now() + pause.min(CHECKPOINT_EVERY * 12);
-    }
-
-    fn begin_saving(&mut self) {
-        self.saving.under_way = true;
-        self.saving.position = self.engine.position();
-        self.saving.rows = self.engine.take_dirty();
-        self.saving.took = Duration::ZERO;
-    }
-
-    async fn save_all(&mut self, groups: &impl Groups) {
-        let mut rows = self.engine.take_dirty();
-        rows.append(&mut self.saving.rows);
-        self.begin_saving();
-        self.saving.rows = rows;
-        while self.saving.under_way {
-            self.save_some(groups).await;
-        }
-    }
-
-    async fn checkpoint(&mut self, position: u64) {
-        let (now, base) = (self.engine.now(), self.engine.base());
-        let checkpoint = Checkpoint { position, now, base };
-        while let Err(unavailable) = self.ledger.checkpoint(checkpoint).await {
-            self.wait(&unavailable).await;
-        }
-        self.readiness.well(PART);
-        self.saving.saved = position;
-    }
-
     fn count(&self) {
         let mut pending = [0; SEVERITIES.len()];
         for severity in self.engine.pending() {
@@ -323,10 +268,13 @@ impl Driver {
     }
 
     fn count_open(&self) {
-        let open = self.ledger.open_alerts();
+        let open = self.ledger.among_open(|alert| Some((alert.severity, alert.state)));
         for severity in SEVERITIES {
-            let count = open.iter().filter(|alert| alert.severity == severity).count();
-            self.counters.alerts(severity, "firing", u64::try_from(count).unwrap_or(u64::MAX));
+            for state in [Standing::Firing, Standing::Acknowledged] {
+                let count = open.iter().filter(|alert| **alert == (severity, state)).count();
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                self.counters.alerts(severity, state.as_str(), count);
+            }
         }
     }
 }

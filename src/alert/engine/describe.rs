@@ -54,6 +54,10 @@ fn alert(
         says: crate::rule::Text::default(),
         cure: crate::rule::Text::default(),
         bring: Vec::new(),
+        told: None,
+        repeats: 0,
+        escalated: false,
+        acknowledged: None,
         ended: None,
         reason: None,
     };

@@ -96,6 +96,10 @@ impl Engine {
         self.position
     }
 
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
     pub fn now(&self) -> Timestamp {
         self.now
     }

@@ -9,11 +9,11 @@ use crate::{
     notify::outbox,
 };
 
-use super::read::open_alerts;
+use super::{read::open_alerts, records};
 
 /// "WSA1": says that the file is a ledger of ours and no other SQLite database.
 const APPLICATION: i32 = 0x5753_4131;
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// `body`: the alert as JSON. `devices`: what rules remember of a device, as `engine` writes it.
 const TABLES: &str = "
@@ -28,14 +28,20 @@ CREATE TABLE alerts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alerts_fired ON alerts (fired);
 CREATE INDEX alerts_open ON alerts (id) WHERE ended IS NULL;
+";
+
+/// An alert may be acknowledged, and told again, more than once.
+const TRANSITIONS: &str = "
 CREATE TABLE transitions (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     alert TEXT NOT NULL,
     kind TEXT NOT NULL,
     at INTEGER NOT NULL,
     body TEXT NOT NULL,
-    UNIQUE (alert, kind)
+    UNIQUE (alert, kind, at)
 ) STRICT;
+CREATE INDEX transitions_at ON transitions (at);
+CREATE INDEX alerts_ended ON alerts (ended);
 ";
 
 /// The file cannot be used; a person is needed.
@@ -56,13 +62,14 @@ pub(super) fn open(dir: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(&file).map_err(explained)?;
     leave_as_it_is(&connection, true).map_err(explained)?;
     match identity(&connection).map_err(explained)? {
-        (APPLICATION, VERSION, _) => {}
+        (APPLICATION, 1..=VERSION, _) => {}
         (0, 0, 0) => create(&connection).map_err(explained)?,
         (APPLICATION, version, _) => return Err(other_version(&file, version)),
         _ => return Err(foreign(&file)),
     }
     prepare(&connection).map_err(explained)?;
     check(&connection, &file)?;
+    bring_up(&connection).map_err(explained)?;
     outbox::create(&connection).map_err(explained)?;
     open_alerts(&connection).map_err(explained)?;
     leave_as_it_is(&connection, false).map_err(explained)?;
@@ -95,8 +102,26 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         BEGIN IMMEDIATE; {TABLES}
-         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+         BEGIN IMMEDIATE; {TABLES} {TRANSITIONS} {}
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
+        records::TABLE
+    ))
+}
+
+/// A file of an older version becomes one of this, in one transaction.
+fn bring_up(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version == VERSION {
+        return Ok(());
+    }
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         ALTER TABLE transitions RENAME TO transitions_1;
+         {TRANSITIONS} {}
+         INSERT INTO transitions SELECT number, alert, kind, at, body FROM transitions_1;
+         DROP TABLE transitions_1;
+         PRAGMA user_version = {VERSION}; COMMIT;",
+        records::TABLE
     ))
 }
 

@@ -1,18 +1,21 @@
-//! What must outlive the process: open alerts, every transition, the notices it causes, and what
-//! rules remember of each device.
+//! What must outlive the process: open alerts, every transition, the notices it causes, the work
+//! that was done, and what rules remember of each device.
 //!
 //! A transition, its notices and the state of its device are one transaction. A device's row says
 //! up to which group it has everything in it, so a replay after a crash can neither repeat what was
 //! recorded nor forget what was not. All other rows follow every few seconds (a checkpoint).
 
-mod confirm;
+mod change;
 mod file;
+mod prune;
 mod read;
+mod records;
+mod say;
 mod write;
 
-pub(super) use confirm::Command;
-pub use confirm::ConfirmError;
 pub use file::OpenError;
+pub(super) use say::Command;
+pub use say::SayError;
 pub use write::{Checkpoint, Row};
 
 use std::{
@@ -75,6 +78,17 @@ impl Ledger {
     /// Alerts that people know of and that did not end, oldest id first.
     pub fn open_alerts(&self) -> Vec<Alert> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// One of them.
+    pub fn open_alert(&self, id: &str) -> Option<Alert> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// What `look` finds among open alerts, without copying them; keep it short.
+    pub fn among_open<T>(&self, look: impl FnMut(&Alert) -> Option<T>) -> Vec<T> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(look).collect()
     }
 
     async fn write<T: Send + 'static>(

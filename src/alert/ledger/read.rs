@@ -82,10 +82,7 @@ impl Ledger {
                        WHERE number > ? ORDER BY number LIMIT ?";
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, limit], |row| {
-                let kind = match row.get::<_, String>(1)?.as_str() {
-                    "firing" => Kind::Firing,
-                    _ => Kind::Resolved,
-                };
+                let kind = Kind::named(&row.get::<_, String>(1)?).unwrap_or(Kind::Resolved);
                 let (at, alert) = (Timestamp(row.get(2)?), alert(&row.get::<_, String>(3)?)?);
                 Ok((row.get(0)?, Transition { kind, at, alert }))
             })?;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    alert::{Checkpoint, Engine, Happening, Kind, Outcome, testing::*},
+    alert::{Checkpoint, Engine, Handling, Happening, Kind, Outcome, testing::*},
     notify::outbox,
     rule::{Condition, Rule, Silence, Summed},
 };
@@ -228,7 +228,7 @@ async fn a_transition_makes_a_notice_for_each_channel_and_is_shown() {
             "since": minute(1.0).0, "value": true,
             "says": { "en": "Fridge at – °C", "zh": "冰箱温度 – °C" },
             "do": { "en": "Look at it.", "zh": "查看。" },
-            "bring": ["thermometer"],
+            "bring": ["thermometer"], "told": minute(1.0).0,
         },
     });
     assert_eq!(body, expected);
@@ -291,4 +291,39 @@ async fn the_furthest_group_may_lie_beyond_the_checkpoint() {
     assert_eq!((life.ledger.position().unwrap(), life.ledger.furthest().unwrap()), (4, 4));
     life.judge(&(0.2, Group::new(9).reading(0, 0.2, "door=true"))).await;
     assert_eq!((life.ledger.position().unwrap(), life.ledger.furthest().unwrap()), (4, 9));
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let mut engine = Engine::new(town(&rules(), 1), minute(0.0), Duration::ZERO);
+    let raised = ledger.record(alert(&mut engine).happenings, Vec::new()).await.unwrap();
+    let id = raised[0].alert.id.clone();
+    drop(ledger);
+    let file = Connection::open(dir.path().join(outbox::FILE)).unwrap();
+    file.execute_batch(
+        "DROP TABLE records; DROP INDEX transitions_at; DROP INDEX alerts_ended;
+         ALTER TABLE transitions RENAME TO now;
+         CREATE TABLE transitions (number INTEGER PRIMARY KEY AUTOINCREMENT, alert TEXT NOT NULL,
+             kind TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (alert, kind)) STRICT;
+         INSERT INTO transitions SELECT 7, alert, kind, at, body FROM now;
+         DROP TABLE now;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(file);
+
+    let ledger = open(dir.path());
+    let known = ledger.transitions(0, 10).await.unwrap();
+    assert_eq!((known.len(), known[0].0, known[0].1.kind), (1, 7, Kind::Firing));
+    for at in [2.0, 4.0] {
+        let again = Handling::Repeated { id: id.clone(), at: minute(at) };
+        assert_eq!(ledger.handle(vec![again]).await.unwrap().len(), 1);
+    }
+    let numbers: Vec<_> = ledger.transitions(7, 10).await.unwrap();
+    assert_eq!(numbers.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [8, 9]);
+    assert_eq!(ledger.records(None, 10, 0).await.unwrap(), []);
+    drop(ledger);
+    assert_eq!(open(dir.path()).open_alerts()[0].repeats, 2);
 }

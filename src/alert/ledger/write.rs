@@ -1,13 +1,19 @@
 //! Transitions with their notices, and checkpoints.
 
-use std::sync::PoisonError;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
-use super::{Ledger, Unavailable, garbled};
+use super::{Ledger, Unavailable, change, records};
 use crate::{
-    alert::model::{Alert, Happening, Kind, Reason, Standing, Transition},
+    alert::{
+        model::{Alert, Handling, Happening, Kind, Transition},
+        record::Record,
+    },
     notify::{self, outbox},
     reading::Timestamp,
 };
@@ -31,23 +37,61 @@ impl Ledger {
         happenings: Vec<Happening>,
         rows: Vec<Row>,
     ) -> Result<Vec<Transition>, Unavailable> {
-        let channels = std::sync::Arc::clone(&self.channels);
+        self.record_with(None, happenings, rows).await
+    }
+
+    /// As [`Ledger::record`], with the work that made it happen, in the same transaction.
+    pub async fn record_with(
+        &self,
+        work: Option<Record>,
+        happenings: Vec<Happening>,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Transition>, Unavailable> {
+        let write = move |transaction: &Transaction<'_>| {
+            if let Some(work) = &work {
+                records::put(transaction, work)?;
+            }
+            save(transaction, &rows)?;
+            let mut transitions = Vec::with_capacity(happenings.len());
+            for happening in happenings {
+                transitions.extend(change::record(transaction, happening)?);
+            }
+            Ok(transitions)
+        };
+        self.tell(write).await
+    }
+
+    /// Records what people and time make of open alerts, with its notices.
+    pub async fn handle(&self, handlings: Vec<Handling>) -> Result<Vec<Transition>, Unavailable> {
+        let write = move |transaction: &Transaction<'_>| {
+            let mut transitions = Vec::with_capacity(handlings.len());
+            for handling in handlings {
+                transitions.extend(change::handle(transaction, handling)?);
+            }
+            Ok(transitions)
+        };
+        self.tell(write).await
+    }
+
+    /// Transitions and their notices, in one transaction.
+    async fn tell(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Vec<Transition>> + Send + 'static,
+    ) -> Result<Vec<Transition>, Unavailable> {
+        let (channels, open) = (Arc::clone(&self.channels), Arc::clone(&self.open));
         let written = self.write(move |connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut transitions = Vec::with_capacity(happenings.len());
-            for happening in happenings {
-                transitions.extend(record(&transaction, happening)?);
-            }
+            let transitions = write(&transaction)?;
             for transition in &transitions {
                 put_notices(&transaction, transition, &channels)?;
             }
-            save(&transaction, &rows)?;
             transaction.commit()?;
+            // Before the next may write: what is shown is what was written last.
+            show(&open, &transitions);
             Ok(transitions)
         });
         let transitions = written.await?;
-        self.show(&transitions);
         if !transitions.is_empty() {
             self.wake.notify_waiters();
             self.wake.notify_one();
@@ -77,63 +121,16 @@ impl Ledger {
         })
         .await
     }
+}
 
-    fn show(&self, transitions: &[Transition]) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        for Transition { kind, alert, .. } in transitions {
-            match kind {
-                Kind::Firing => open.insert(alert.id.clone(), alert.clone()),
-                Kind::Resolved => open.remove(&alert.id),
-            };
-        }
+fn show(open: &RwLock<BTreeMap<String, Alert>>, transitions: &[Transition]) {
+    let mut open = open.write().unwrap_or_else(PoisonError::into_inner);
+    for Transition { kind, alert, .. } in transitions {
+        match kind {
+            Kind::Resolved => open.remove(&alert.id),
+            _ => open.insert(alert.id.clone(), alert.clone()),
+        };
     }
-}
-
-fn record(
-    transaction: &Transaction<'_>,
-    happening: Happening,
-) -> rusqlite::Result<Option<Transition>> {
-    let transition = match happening {
-        Happening::Raised { alert, at } => raise(transaction, *alert, at)?,
-        Happening::Resolved { id, at, reason } => resolve(transaction, &id, at, reason)?,
-    };
-    if let Some(Transition { kind, at, alert }) = &transition {
-        let sql = "INSERT OR IGNORE INTO transitions (alert, kind, at, body) VALUES (?, ?, ?, ?)";
-        let mut insert = transaction.prepare_cached(sql)?;
-        insert.execute(params![alert.id, kind.as_str(), at.0, json(alert)?])?;
-    }
-    Ok(transition)
-}
-
-fn raise(
-    transaction: &Transaction<'_>,
-    alert: Alert,
-    at: Timestamp,
-) -> rusqlite::Result<Option<Transition>> {
-    let sql = "INSERT OR IGNORE INTO alerts (id, state, fired, body) VALUES (?, ?, ?, ?)";
-    let row = params![alert.id, alert.state.as_str(), at.0, json(&alert)?];
-    let new = transaction.prepare_cached(sql)?.execute(row)? > 0;
-    Ok(new.then_some(Transition { kind: Kind::Firing, at, alert }))
-}
-
-fn resolve(
-    transaction: &Transaction<'_>,
-    id: &str,
-    at: Timestamp,
-    reason: Option<Reason>,
-) -> rusqlite::Result<Option<Transition>> {
-    let sql = "SELECT body, fired FROM alerts WHERE id = ? AND ended IS NULL";
-    let mut select = transaction.prepare_cached(sql)?;
-    let found = select.query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
-    let Some((body, fired)) = found.optional()? else { return Ok(None) };
-    let mut alert: Alert = serde_json::from_str(&body).map_err(garbled)?;
-    // A clock that was set back must not let the end come before the beginning.
-    let at = at.max(Timestamp(fired));
-    (alert.state, alert.ended, alert.reason) = (Standing::Resolved, Some(at), reason);
-    let sql = "UPDATE alerts SET state = ?, ended = ?, body = ? WHERE id = ?";
-    let row = params![alert.state.as_str(), at.0, json(&alert)?, id];
-    transaction.prepare_cached(sql)?.execute(row)?;
-    Ok(Some(Transition { kind: Kind::Resolved, at, alert }))
 }
 
 /// What a webhook gets.
@@ -150,18 +147,23 @@ fn put_notices(
     Transition { kind, at, alert }: &Transition,
     channels: &[String],
 ) -> rusqlite::Result<()> {
-    let id = format!("{}.{}", alert.id, kind.as_str());
-    let (alert, at, kind) = (
-        alert,
-        *at,
-        match kind {
-            Kind::Firing => notify::Kind::Firing,
-            Kind::Resolved => notify::Kind::Resolved,
-        },
-    );
+    let id = match kind {
+        // Who acknowledges need not be told.
+        Kind::Acknowledged => return Ok(()),
+        Kind::Firing | Kind::Resolved => format!("{}.{}", alert.id, kind.as_str()),
+        Kind::Repeated => format!("{}.repeated.{}", alert.id, alert.repeats),
+        Kind::Lapsed => format!("{}.lapsed.{}", alert.id, at.0),
+    };
+    let again = matches!(kind, Kind::Repeated | Kind::Lapsed);
+    let kind = match kind {
+        Kind::Resolved => notify::Kind::Resolved,
+        _ => notify::Kind::Firing,
+    };
+    let at = *at;
     let body = json(&Body { kind: kind.as_str(), at, alert })?;
     for channel in channels {
-        let notice = notify::Notice { id: &id, alert: &alert.id, kind, channel, at, body: &body };
+        let alert = &alert.id;
+        let notice = notify::Notice { id: &id, alert, kind, channel, at, body: &body, again };
         outbox::put(transaction, &notice)?;
     }
     Ok(())
@@ -176,7 +178,7 @@ fn save(transaction: &Connection, rows: &[Row]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alert::{Alert, Measured, Reason, Standing},
+    alert::{self, Acknowledgement, Alert, Measured, Reason, Standing},
     clock::{Clock, Hand},
     command::Desk,
     decode::{Code, Decoded, Rejection},
@@ -170,6 +170,10 @@ pub(super) fn alert(id: &str, station: &str, severity: Severity, state: Standing
         says: text("Fridge at 9.5 °C", "冰箱温度 9.5 °C"),
         cure: text("Check the door.", "检查柜门。"),
         bring: vec!["thermometer".into()],
+        told: None,
+        repeats: 0,
+        escalated: false,
+        acknowledged: None,
         ended: None,
         reason: None,
     }
@@ -195,9 +199,12 @@ impl Questions for Store {
     }
 }
 
-/// What it holds, or why it does not say.
+/// What it holds, or why it does not say; and the work that was entered.
 #[derive(Debug)]
-pub(super) struct Record(pub(super) Mutex<Result<Vec<Alert>, String>>);
+pub(super) struct Record(
+    pub(super) Mutex<Result<Vec<Alert>, String>>,
+    pub(super) Mutex<Vec<alert::Record>>,
+);
 
 impl Alerts for Record {
     fn list(&self, which: Which, most: usize) -> Answer<'_, Result<Vec<Alert>, String>> {
@@ -212,15 +219,57 @@ impl Alerts for Record {
     }
 
     fn confirm(&self, id: String, by: String) -> Answer<'_, Result<Option<Alert>, String>> {
-        let mut all = self.0.lock().unwrap();
-        let ended = all.as_mut().map(|all| {
-            let alert = all.iter_mut().find(|alert| alert.id == id)?;
+        self.change(&id, |alert| {
             alert.state = Standing::Resolved;
             alert.reason = Some(Reason::Confirmed { by });
+        })
+    }
+
+    fn acknowledge(
+        &self,
+        id: String,
+        acknowledgement: Acknowledgement,
+    ) -> Answer<'_, Result<Option<Alert>, String>> {
+        self.change(&id, |alert| {
+            alert.state = Standing::Acknowledged;
+            alert.acknowledged = Some(acknowledgement);
+        })
+    }
+
+    fn enter(&self, record: alert::Record) -> Answer<'_, Result<(), String>> {
+        self.1.lock().unwrap().push(record);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn records(
+        &self,
+        device: Option<String>,
+        limit: u32,
+        offset: u32,
+    ) -> Answer<'_, Result<Vec<alert::Record>, String>> {
+        let all = self.1.lock().unwrap().clone();
+        let wanted =
+            move |record: &alert::Record| device.as_ref().is_none_or(|d| *d == record.path);
+        let page = all.into_iter().rev().filter(wanted).skip(usize::try_from(offset).unwrap());
+        let page = page.take(usize::try_from(limit).unwrap()).collect();
+        Box::pin(async { Ok(page) })
+    }
+}
+
+impl Record {
+    fn change(
+        &self,
+        id: &str,
+        how: impl FnOnce(&mut Alert),
+    ) -> Answer<'_, Result<Option<Alert>, String>> {
+        let mut all = self.0.lock().unwrap();
+        let changed = all.as_mut().map(|all| {
+            let alert = all.iter_mut().find(|alert| alert.id == id)?;
+            how(alert);
             Some(alert.clone())
         });
-        let ended = ended.map_err(|why| why.clone());
-        Box::pin(async move { ended })
+        let changed = changed.map_err(|why| why.clone());
+        Box::pin(async move { changed })
     }
 }
 
@@ -251,7 +300,7 @@ impl Town {
         let (clock, hand) = Clock::manual(START);
         let (live, stop) = (Live::new(START), CancellationToken::new());
         let (store, readiness) = (Arc::<Store>::default(), Readiness::default());
-        let alerts = Arc::new(Record(Mutex::new(Ok(vec![]))));
+        let alerts = Arc::new(Record(Mutex::new(Ok(vec![])), Mutex::default()));
         let folder = tempfile::tempdir().unwrap();
         let app = App {
             registry: watch::channel(Arc::clone(&registry)).1,
@@ -287,6 +336,15 @@ impl Town {
 
     pub(super) async fn get(&self, path: &str) -> reqwest::Response {
         self.http.get(format!("{}{path}", self.address)).send().await.unwrap()
+    }
+
+    /// What a program says, answered with status and JSON.
+    pub(super) async fn tell(&self, path: &str, body: &Json) -> (u16, Json) {
+        let url = format!("{}{path}", self.address);
+        let answer = self.http.post(url).header("content-type", "application/json");
+        let answer = answer.body(body.to_string()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
     /// The status and the body as JSON.

@@ -1,4 +1,5 @@
 mod fixture;
+mod people;
 mod talk;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -376,38 +377,6 @@ async fn stopping_does_not_wait_for_those_who_listen() {
         town.serving.await.unwrap().unwrap();
     });
     ended.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_person_ends_an_alert_and_no_other_sites_page_does() {
-    let town = Town::of(1, 1).await;
-    *town.alerts.0.lock().unwrap() =
-        Ok(vec![alert("a", "s0", Severity::Critical, Standing::Firing)]);
-    let confirm = async |id: &str, body: &str, headers: &[(&str, &str)]| {
-        let mut request = town.http.post(format!("{}/api/v1/alerts/{id}/confirm", town.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = request.body(body.to_owned()).send().await.unwrap();
-        let status = answer.status().as_u16();
-        (status, serde_json::from_str::<Json>(&answer.text().await.unwrap()).unwrap())
-    };
-    let json_type = ("content-type", "application/json");
-    let by = r#"{"by": "Li"}"#;
-    for (id, body, headers, status, code) in [
-        ("a", by, vec![json_type, ("origin", "https://evil.example")], 403, "foreign_page"),
-        ("a", by, vec![("content-type", "text/plain")], 400, "bad_query"),
-        ("a", r#"{"by": " "}"#, vec![json_type], 400, "bad_query"),
-        ("nobody", by, vec![json_type], 404, "unknown_alert"),
-    ] {
-        let (found, answer) = confirm(id, body, &headers).await;
-        assert_eq!((found, answer["error"]["code"].as_str()), (status, Some(code)), "{answer}");
-    }
-    let own = ("origin", town.address.as_str());
-    let (status, ended) = confirm("a", by, &[json_type, own]).await;
-    assert_eq!((status, &ended["state"]), (200, &json!("resolved")), "{ended}");
-    assert_eq!(ended["reason"], json!({"confirmed": {"by": "Li"}}));
-    assert_eq!(town.ask("/api/v1/alerts").await.1, json!([]));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The whole stage on paused time, with a clock in the test's hand and a ledger on disk.
 
+mod people;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::{
@@ -10,7 +12,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    alert::{Kind, Transition, testing::*},
+    alert::{Transition, testing::*},
     clock::Hand,
     rule::Rule,
 };
@@ -155,7 +157,7 @@ impl House {
 
     async fn told(&self) -> Vec<String> {
         let line = |(_, Transition { kind, at, alert }): (i64, Transition)| {
-            let kind = if kind == Kind::Firing { "firing" } else { "resolved" };
+            let kind = kind.as_str();
             let at = (at.0 - minute(0.0).0) / 60_000;
             format!("{at} {kind} {} {}", alert.rule, alert.device)
         };
