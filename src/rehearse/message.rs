@@ -9,7 +9,7 @@ use crate::{
     decode::Contract,
     device::{How, Metric, MetricKind, Moment, Said, What},
     journal::{Condition, Message, Messages, Source},
-    reading::Symbol,
+    reading::{self, Symbol},
 };
 
 /// How a device numbers its messages, and what its clock shows.
@@ -120,4 +120,17 @@ fn value(said: &Said, at: Moment) -> Value {
         Said::At(moment) => json!(world::time(*moment).0),
         Said::Ago(ago) => json!((world::time(at) - *ago).0),
     }
+}
+
+/// The same value as a person writes it into a record.
+pub(super) fn found(said: &Said, at: Moment) -> Option<reading::Value> {
+    let moment = match said {
+        Said::State(state) => return Some(reading::Value::State(*state)),
+        Said::Number(number) => return Some(reading::Value::Number(*number)),
+        Said::Word(word) => return Symbol::known(word).map(reading::Value::Word),
+        Said::At(moment) => world::time(*moment),
+        Said::Ago(ago) => world::time(at) - *ago,
+    };
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a day of a timeline")]
+    Some(reading::Value::Number(moment.0 as f64))
 }

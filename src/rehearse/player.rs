@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{message::Sender, world};
+use super::{
+    message::{self, Sender},
+    world,
+};
 use crate::{
     alert::{Engine, Happening, Outcome},
     decode::{Decoded, Rejection},
     derive::Deriver,
     device::{Catalog, Moment, Play, Profile, Timeline, Turn, What},
-    reading::Timestamp,
+    reading::{Sample, Symbol, Timestamp},
     registry::Registry,
 };
 
@@ -155,9 +158,19 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "the engine takes no records yet")]
-    fn record(&mut self, _at: Moment, _id: &str, _what: &What) -> Result<(), String> {
-        Err("records are not played yet".to_owned())
+    /// Somebody did something to a device, or found something.
+    fn record(&mut self, at: Moment, id: &str, what: &What) -> Result<(), String> {
+        let What::Record { kind, part, values } = what else { return Ok(()) };
+        let part = part.iter().map(|part| format!("record.{kind}_{part}"));
+        let names = std::iter::once(format!("record.{kind}")).chain(part);
+        let done: Vec<_> = names.filter_map(|name| Symbol::known(&name)).collect();
+        let found = values.iter().filter_map(|(metric, said)| {
+            Some(Sample { metric: *metric, value: message::found(said, at)? })
+        });
+        let (found, now) = (found.collect::<Vec<_>>(), world::time(at));
+        let outcome = self.engine.record(&world::path(id), &done, now, &found, now);
+        self.note(outcome.ok_or("there is no such device")?);
+        Ok(())
     }
 
     fn note(&mut self, outcome: Outcome) {

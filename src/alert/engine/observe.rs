@@ -131,20 +131,16 @@ impl Device {
         asking: &Asking<'_>,
         events: &mut Vec<Event>,
     ) {
-        let boots = self.plan.observed.and_then(|observed| observed.boots);
-        let Some(((total, last), boot)) = boots.zip(boot) else { return };
-        let boot = number((boot ^ (boot >> 32)) & u64::from(u32::MAX));
-        let known = self.count(Some(last));
-        let again = known.is_some_and(|known| (known - boot).abs() > 0.5);
-        if known.is_some() && !again {
-            return;
+        let Some(boot) = boot.map(folded) else { return };
+        let again = self.boot != 0 && self.boot != boot;
+        self.boot = boot;
+        let Some(observed) = self.plan.observed.filter(|_| again) else { return };
+        let before = self.count(observed.boots);
+        let counts = [before.is_none().then_some(0.0), Some(before.unwrap_or(0.0) + 1.0)];
+        for count in counts.into_iter().flatten() {
+            let sample = self.sample(observed.boots, Value::Number(count));
+            self.note(sample.as_slice(), now, asking, events);
         }
-        let before = self.count(Some(total)).unwrap_or(0.0);
-        let count = if again { before + 1.0 } else { before };
-        let mut samples = Samples::new();
-        samples.extend(self.sample(Some(total), Value::Number(count)));
-        samples.extend(self.sample(Some(last), Value::Number(boot)));
-        self.note(&samples, now, asking, events);
     }
 
     fn note(
@@ -171,6 +167,11 @@ impl Device {
     fn count(&self, cell: Option<usize>) -> Option<f64> {
         self.live.cell(cell?).and_then(|cell| cell.value.as_number())
     }
+}
+
+/// Boots are numbered as devices like; zero stands for none.
+fn folded(boot: u64) -> u32 {
+    u32::try_from((boot ^ (boot >> 32)) & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }
 
 /// Counts are small: what does not fit is as good as endless.

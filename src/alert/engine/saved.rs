@@ -30,6 +30,8 @@ struct Saved {
     #[serde(default)]
     first: Option<Timestamp>,
     #[serde(default)]
+    boot: u32,
+    #[serde(default)]
     from: Option<Timestamp>,
     /// What it holds is of this moment: time was let pass up to here.
     #[serde(default)]
@@ -139,6 +141,7 @@ impl Engine {
             late_heard: device.late_heard,
             link: device.link,
             first: Some(device.first),
+            boot: device.boot,
             from: Some(device.from),
             now: Some(self.now),
             live: save_track(&device.live, &device.plan),
@@ -240,6 +243,7 @@ fn restore_row(
     device.heard = saved.heard;
     device.late_heard = saved.late_heard;
     device.link = saved.link;
+    device.boot = saved.boot;
     device.first = saved.first.unwrap_or(device.first);
     device.live = load_track(saved.live, &device.plan);
     device.late = saved.late.map(|late| Box::new(load_track(late, &device.plan)));

@@ -160,8 +160,7 @@ pub(crate) enum Gather {
 pub(crate) struct Observed {
     pub(crate) implausible: Option<usize>,
     pub(crate) clock: Option<usize>,
-    /// How many boots, and which was the last.
-    pub(crate) boots: Option<(usize, usize)>,
+    pub(crate) boots: Option<usize>,
     pub(crate) messages: Option<usize>,
     pub(crate) missing: Option<usize>,
 }
@@ -231,11 +230,10 @@ impl Plan {
     /// What can only be known once every rule is there.
     fn settle(&mut self) {
         let place = |name: &str| self.metrics.iter().position(|m| m.symbol.as_str() == name);
-        let boots = place("device.boots_total").zip(place("device.boot"));
         let observed = Observed {
             implausible: place("device.implausible"),
             clock: place("device.clock_off_s"),
-            boots,
+            boots: place("device.boots_total"),
             messages: place("device.messages_total"),
             missing: place("device.missing_total"),
         };

@@ -153,14 +153,7 @@ impl Plan {
         }
         let source = Source::of(symbol);
         self.metrics.push(Watched { symbol, source, touches: 0, counts: 0, windows: 0 });
-        let place = self.metrics.len() - 1;
-        // Boots are counted by how often their number changes.
-        if symbol.as_str() == "device.boots_total"
-            && let Ok(boot) = Symbol::intern("device.boot")
-        {
-            self.watch(boot);
-        }
-        place
+        self.metrics.len() - 1
     }
 
     /// What a text shows of other devices and of records is looked at too.

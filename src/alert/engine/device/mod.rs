@@ -30,6 +30,8 @@ pub(crate) struct Device {
     pub(crate) interval: Duration,
     /// Seconds between reports of other devices that its rules look at.
     pub(crate) afar: u32,
+    /// The number of its boot, folded; zero where it never said one.
+    pub(crate) boot: u32,
     /// Since when it is known.
     pub(crate) first: Timestamp,
     /// Silence counts from here on.
@@ -86,6 +88,7 @@ impl Device {
             link: Link::Alive,
             interval,
             afar: 0,
+            boot: 0,
             first: now,
             from,
             applied: 0,
