@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     alert::testing::*,
-    rule::{Condition, Rule},
+    rule::{Condition, Rule, Silence, Summed},
 };
 
 /// Seconds since the one before, device, what it says, whether it comes late.
@@ -40,9 +40,45 @@ fn all() -> Vec<Rule> {
     rules
 }
 
+/// Three fridges that look at each other, at the clock, at dates and at records, and their station.
+fn linked() -> Arc<Registry> {
+    let opened = Summed::Times(symbol("fridge.door"));
+    let fired = Summed::Fired(symbol("open"));
+    let checked = symbol("record.checked");
+    let (hour, day) = (MINUTE * 60, MINUTE * 1440);
+    let early = Condition::During { from: 8 * 60 + 30, to: 9 * 60 };
+    let mut rules = all();
+    rules.extend([
+        Rule { unless: Some(early.clone()), ..rule("other", is("fridge.defrost", true)) },
+        rule("opened", Condition::SumOver { what: opened, limit: 2.0, within: hour }),
+        rule("often", Condition::SumOver { what: fired, limit: 1.0, within: hour }),
+        rule("early", Condition::All(vec![is("door", true), early])),
+        rule("unchecked", Condition::OlderThan { metric: checked, than: hour }),
+        Rule { hold: MINUTE * 9, ..rule("open_hours", Condition::StationOpen(true)) },
+        rule("soon", Condition::ExpiresWithin { date: symbol("date.pads"), within: day }),
+    ]);
+    let fridge = profile("fridge", "t=number door=state defrost=state", rules);
+    let absent = Condition::AbsentFor { metric: None, within: Silence::Fixed(MINUTE * 7) };
+    let own = profile("station", "occupancy=number", vec![rule("away", absent)]);
+    let mut town = station(&[&fridge, &fridge, &fridge, &own]);
+    let day = |day: u16| (day * 1440 + 500, day * 1440 + 560);
+    town.stations[0].opens = crate::registry::Opens::Week((0..7).map(day).collect());
+    Arc::new(with_dates(town, &[("date.pads", 1500.0)]))
+}
+
 /// Plays a script; `late` keeps its late readings, `look` ticks at so many moments in between.
 fn play(rules: &[Rule], script: &Script, late: bool, look: u32, grace: Duration) -> Vec<Happening> {
-    let mut engine = Engine::new(town(rules, 3), minute(0.0), grace);
+    play_in(town(rules, 3), script, late, look, grace)
+}
+
+fn play_in(
+    registry: Arc<Registry>,
+    script: &Script,
+    late: bool,
+    look: u32,
+    grace: Duration,
+) -> Vec<Happening> {
+    let mut engine = Engine::new(registry, minute(0.0), grace);
     let (mut happened, mut now) = (Vec::new(), 0.0);
     for (number, (pause, device, what, is_late)) in (1..).zip(script) {
         let pause = f64::from(*pause) / 60.0;
@@ -96,6 +132,13 @@ proptest! {
     fn it_does_not_matter_how_often_somebody_looks(script in script(), look in 1u32..4) {
         let seldom = play(&all(), &script, true, 0, Duration::ZERO);
         let often = play(&all(), &script, true, look, Duration::ZERO);
+        prop_assert_eq!(sorted(&seldom), sorted(&often));
+    }
+
+    #[test]
+    fn nor_where_devices_look_at_each_other_and_at_the_clock(script in script(), look in 1u32..4) {
+        let seldom = play_in(linked(), &script, true, 0, Duration::ZERO);
+        let often = play_in(linked(), &script, true, look, Duration::ZERO);
         prop_assert_eq!(sorted(&seldom), sorted(&often));
     }
 

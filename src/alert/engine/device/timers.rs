@@ -18,6 +18,8 @@ use crate::{
 impl Device {
     /// Lets time pass up to `to`: whatever is due happens at the moment it was due.
     pub(crate) fn run(&mut self, to: Timestamp, asking: &Asking<'_>, events: &mut Vec<Event>) {
+        // What was due before a message came was begun by time, not by the message.
+        let asking = &Asking { message: None, ..*asking };
         while self.due <= to {
             let at = self.due;
             let plan = Arc::clone(&self.plan);
@@ -30,8 +32,7 @@ impl Device {
             }
             for rule in each(plan.absences | turned) {
                 if !self.live.at_work().contains(&rule) {
-                    let by_time = Asking { message: None, ..*asking };
-                    self.ask(rule, Asked::ByTimer, at, &by_time, events);
+                    self.ask(rule, Asked::ByTimer, at, asking, events);
                 }
             }
             self.due = self.next_due(at, asking.place);
