@@ -31,6 +31,10 @@ impl Sender {
         self.clock = clock;
     }
 
+    pub(super) fn has_wrong_clock(&self) -> bool {
+        self.clock.is_some_and(|ahead| ahead != 0)
+    }
+
     /// So many of its messages get lost.
     pub(super) fn skip(&mut self, messages: u32) {
         self.seq += u64::from(messages);
