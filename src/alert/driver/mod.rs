@@ -89,6 +89,7 @@ pub async fn run(
     let keep = settings.keep;
     let mut driver = Driver::new(engine, ledger, clock, live, counters, readiness, keep);
     driver.restore(start).await?;
+    driver.recall().await;
     if matches!(*input.borrow_and_update(), Input::Down { .. }) {
         driver.engine.input_lost();
     }
@@ -103,6 +104,7 @@ pub async fn run(
             Ok(()) = registry.changed() => {
                 let registered = Arc::clone(&registry.borrow_and_update());
                 driver.reload(registered).await;
+                driver.recall().await;
             }
             Ok(()) = input.changed() => driver.hear_of(*input.borrow_and_update()),
             Some(command) = commands.recv() => driver.obey(command).await,

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::{Driver, FORGET_EVERY, LOOK_AGAIN};
 use crate::{
-    alert::{Alert, Outcome, Record, ledger::Command, remind},
+    alert::{Alert, Record, ledger::Command, remind},
     live,
     reading::Sample,
 };
@@ -36,17 +36,48 @@ impl Driver {
     async fn enter(&mut self, record: Record) -> bool {
         let registry = self.engine.registry();
         let Some(device) = registry.find(&record.path) else { return false };
-        let (slot, at) = (device.slot, record.at);
-        let samples = record.samples(&device.profile).unwrap_or_default();
+        let found = record.samples(&device.profile).unwrap_or_default();
+        let done: Vec<_> = record.cells().collect();
+        let now = self.clock.now();
+        let outcome = self.engine.record(&record.path, &done, record.at, &found, now);
+        let Some(outcome) = outcome else { return false };
         info!(device = record.path, kind = record.kind, by = record.by, "work recorded");
-        let mut outcome = Outcome::default();
-        if !outcome.devices.contains(&slot) {
-            outcome.devices.push(slot);
-        }
+        self.show(&record);
         self.write_down(Some(record), outcome).await;
-        let metric = |s: Sample| live::Metric { metric: s.metric, value: s.value, at };
-        self.live.restore(slot, samples.into_iter().map(metric));
         true
+    }
+
+    /// Records that rules did not ask for when they were made: a rule may be newer than the work.
+    pub(super) async fn recall(&mut self) {
+        let records = loop {
+            match self.ledger.last_records().await {
+                Ok(records) => break records,
+                Err(unavailable) => self.wait(&unavailable).await,
+            }
+        };
+        let now = self.clock.now();
+        for record in records {
+            self.show(&record);
+            let done: Vec<_> = record.cells().collect();
+            if done.is_empty() {
+                continue;
+            }
+            if let Some(outcome) = self.engine.record(&record.path, &done, record.at, &[], now) {
+                self.tell(outcome).await;
+            }
+        }
+    }
+
+    /// What has no electronics shows what was found by hand.
+    fn show(&self, record: &Record) {
+        let registry = self.engine.registry();
+        let Some(device) = registry.find(&record.path).filter(|d| d.profile.by_hand) else {
+            return;
+        };
+        let found = record.samples(&device.profile).unwrap_or_default();
+        let at = record.at;
+        let metric = |s: Sample| live::Metric { metric: s.metric, value: s.value, at };
+        self.live.restore(device.slot, found.into_iter().map(metric));
     }
 
     /// At most once a second: there may be many alerts, and groups come by the thousand.

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     alert::{Acknowledgement, Alert, Measured, Record, SayError, Standing},
     notify::Outbox,
+    rule::Condition,
 };
 
 impl House {
@@ -148,6 +149,54 @@ async fn work_that_was_entered_is_kept_and_read_in_pages() {
     house.stop().await;
 }
 
+fn cleaned(at: f64) -> Record {
+    Record {
+        id: format!("cleaned {at}"),
+        path: "putuo/s1/d0".into(),
+        kind: "cleaned".into(),
+        part: None,
+        at: minute(at),
+        by: "Li".into(),
+        comment: String::new(),
+        values: BTreeMap::new(),
+    }
+}
+
+/// Not cleaned for half an hour.
+fn dirty() -> Rule {
+    let metric = symbol("record.cleaned");
+    rule("dirty", Condition::OlderThan { metric, than: MINUTE * 30 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_is_judged_after_a_restart_and_by_rules_that_came_after_it() {
+    let house = House::build(&[door(), dirty()]);
+    house.minutes(10).await;
+    house.ledger.enter(cleaned(10.0)).await.unwrap();
+    let house = house.again(&[door(), dirty()]).await;
+    house.minutes(25).await;
+    let of_d0 = |told: Vec<String>| -> Vec<String> {
+        told.into_iter().filter(|line| line.ends_with(" d0")).collect()
+    };
+    assert_eq!(of_d0(house.told().await), [""; 0], "35 minutes after the start, 25 after the work");
+    house.minutes(6).await;
+    assert_eq!(of_d0(house.told().await), ["40 firing dirty d0"]);
+    house.ledger.enter(cleaned(41.0)).await.unwrap();
+    assert_eq!(of_d0(house.told().await)[1..], ["41 resolved dirty d0"]);
+    house.stop().await;
+
+    let house = House::build(&[door()]);
+    house.minutes(20).await;
+    house.ledger.enter(cleaned(20.0)).await.unwrap();
+    house.minutes(12).await;
+    house.reload(&[door(), dirty()]).await;
+    house.minutes(10).await;
+    assert_eq!(of_d0(house.told().await), [""; 0], "the rule is newer than the work");
+    house.minutes(10).await;
+    assert_eq!(of_d0(house.told().await), ["50 firing dirty d0"]);
+    house.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn alerts_that_are_old_go_and_records_stay() {
     let rules = [door(), rule("other", is("other", true))];
@@ -155,17 +204,7 @@ async fn alerts_that_are_old_go_and_records_stay() {
     house.hand_over(Group::new(1).reading(0, 0.0, "door=true other=true")).await;
     house.minutes(1).await;
     house.hand_over(Group::new(2).reading(0, 1.0, "door=false")).await;
-    let work = Record {
-        id: "r".into(),
-        path: "putuo/s1/d0".into(),
-        kind: "cleaned".into(),
-        part: None,
-        at: minute(0.0),
-        by: "Li".into(),
-        comment: String::new(),
-        values: BTreeMap::new(),
-    };
-    house.ledger.enter(work).await.unwrap();
+    house.ledger.enter(cleaned(0.0)).await.unwrap();
     assert!(!house.ledger.forget(minute(0.5)).await.unwrap());
     assert_eq!(house.told().await.len(), 2, "what it began with is old, its end is not");
     assert_eq!(house.ledger.alerts(9).await.unwrap().len(), 2);
