@@ -103,7 +103,10 @@ mod tests {
         let fridge = fridge
             .replace("id = \"fridge\"", "id = \"cooler\"")
             .replace("limit = 8.0, clear = 7.0", "limit = 8.0, clear = 9.0")
-            .replace("metric = \"stock_pct\"", "metric = \"stok_pct\"");
+            .replace(
+                "when = { below = { metric = \"stock_pct\"",
+                "when = { below = { metric = \"stok_pct\"",
+            );
         write(dir.path(), "profiles/cooler.toml", &fridge);
         write(
             dir.path(),

@@ -16,7 +16,7 @@ fn the_page_for_firmware_is_what_the_code_says() {
 }
 
 #[test]
-fn the_page_for_firmware_fits_on_two_sides() {
+fn the_page_for_firmware_stays_short() {
     let page = contract::firmware_page(&Contract::default());
     let rows = |line: &str| line.chars().count().div_ceil(120).max(1);
     let printed: usize = page.lines().map(rows).sum();

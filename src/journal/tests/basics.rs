@@ -26,13 +26,14 @@ async fn what_was_appended_is_there_after_opening_again() {
 async fn appends_that_wait_together_become_durable_in_order() {
     let bench = Bench::new();
     let journal = bench.open();
-    let appends = (0..200).map(|seed| journal.append(messages(seed, 1, 10)));
+    // As many as its queue holds: those that wait for a place in it come in any order.
+    let appends = (0..64).map(|seed| journal.append(messages(seed, 1, 10)));
     let numbers = futures_util::future::join_all(appends).await;
     let numbers: Vec<_> = numbers.into_iter().map(Result::unwrap).collect();
-    assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
-    let groups = read_all(&journal, 101).await;
-    assert_eq!(groups.len(), 100);
-    assert_eq!(groups[0].messages, messages(100, 1, 10));
+    assert_eq!(numbers, (1..=64).collect::<Vec<_>>());
+    let groups = read_all(&journal, 33).await;
+    assert_eq!(groups.len(), 32);
+    assert_eq!(groups[0].messages, messages(32, 1, 10));
 }
 
 #[tokio::test]
