@@ -39,7 +39,7 @@ pub struct Alert {
     /// How often they were told again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u32,
-    /// They were told again [`ESCALATED`] times, and nobody has acknowledged it.
+    /// They were told again three times, and nobody has acknowledged it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub escalated: bool,
     /// Who looks after it, and until when that keeps it quiet.

@@ -15,7 +15,7 @@
 //! `expires` (ms since 1970) for devices with a clock and `expires_in_ms`, from that moment on, for
 //! those without. A command waits for a device that is not there: one that connects straight to us is
 //! there while it is subscribed to `command`; behind a broker, which does not say who listens, while
-//! its last message was a sign of life ([`here`]). So a broker never keeps a command for later.
+//! its last message was a sign of life (`here`). So a broker never keeps a command for later.
 
 mod model;
 mod life;

@@ -48,6 +48,11 @@ async fn killed_again_and_again(settings: &str, address: String) {
     // A journal so small that the store writes to disk every 4096 messages, not once an hour.
     let settings = format!("{settings}[journal]\nmax_bytes = \"4MiB\"\n{}", target.settings());
     let mut daemon = Daemon::start(&settings, &stations()).await;
+    // A broker acknowledges what comes before anybody has subscribed, and keeps it for nobody.
+    wait::until_async("it is ready", Duration::from_secs(30), async || {
+        daemon.get("/readyz").await.0 == 200
+    })
+    .await;
     let plan = Plan { rate: RATE, ..Plan::new(address, "publisher") };
     let publisher = Publisher::start(plan, restamped(message(now_ms())));
     for pause in pauses(KILLS) {

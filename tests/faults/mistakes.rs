@@ -45,7 +45,10 @@ fn five_mistakes_in_three_files_are_reported_at_once() {
     let profile = include_str!("../../devices/profiles/fridge.toml")
         .replace("id = \"fridge\"", "id = \"cooler\"")
         .replace("limit = 8.0, clear = 7.0", "limit = 8.0, clear = 9.0")
-        .replace("metric = \"stock_pct\"", "metric = \"stok_pct\"");
+        .replace(
+            "when = { below = { metric = \"stock_pct\"",
+            "when = { below = { metric = \"stok_pct\"",
+        );
     let stations = stations()
         .replace("id = \"fridge-7\", profile = \"fridge\"", "id = \"f-7\", profile = \"frigde\"")
         .replace("\"24h\"", "\"8-22\"");
