@@ -39,7 +39,8 @@ const MARKUP: &str = "<img src=x onerror=window.taken=1>";
 async fn alerts_and_rejections_appear_by_themselves() {
     let (daemon, browser) = page().await;
     browser.run("window.same = true").await;
-    assert_eq!(browser.text("#alerts-list").await, "No open alerts.");
+    // The machine may have an alert of its own: a disk that is nearly full.
+    assert!(!browser.text("#alerts-list").await.contains("Lakeside"));
 
     publish(&daemon, "lake/fridge-1", r#"{"temp_c": 9.5}"#).await;
     browser.shows("#alerts-list", "Fridge at 9.5 °C").await;
@@ -61,11 +62,11 @@ async fn a_person_ends_a_latched_alert_on_the_page() {
     browser.run("window.prompt = () => 'Li'").await;
     browser.click("#alerts-list button[data-key^='care']").await;
     browser.shows("#alerts-list", "Li looks after it").await;
-    let known = daemon.get_json("/api/v1/alerts").await;
+    let known = daemon.get_json("/api/v1/alerts?station=d/lake").await;
     assert_eq!(known[0]["state"], "acknowledged", "{known}");
     browser.click("#alerts-list button[data-key^='confirm']").await;
-    browser.shows("#alerts-list", "No open alerts.").await;
-    let all = daemon.get_json("/api/v1/alerts?state=all").await;
+    browser.forgets("#alerts-list", "possible use").await;
+    let all = daemon.get_json("/api/v1/alerts?state=all&station=d/lake").await;
     assert_eq!(all[0]["reason"], json!({ "confirmed": { "by": "Li" } }), "{all}");
 }
 

@@ -171,9 +171,13 @@ async fn a_reload_adds_a_device_refuses_a_bad_file_and_forgets_no_timer() {
     })
     .await;
 
-    wait::until("the alert", LIMIT, || !target.confirmed("alert.firing").is_empty()).await;
-    let fired = target.confirmed("alert.firing")[0].json();
-    assert_eq!(fired["alert"]["device"], "fridge-0");
+    // The machine may have an alert of its own: a disk that is nearly full.
+    let fired = || {
+        let calls = target.confirmed("alert.firing");
+        calls.iter().map(|call| call.json()).find(|call| call["alert"]["device"] == "fridge-0")
+    };
+    wait::until("the alert", LIMIT, || fired().is_some()).await;
+    let fired = fired().unwrap();
     let after = fired["at"].as_i64().unwrap() - warm_since;
     assert!((13_000..19_000).contains(&after), "it fired {after} ms after it got warm");
 }

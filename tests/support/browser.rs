@@ -93,6 +93,15 @@ impl Browser {
         .await;
     }
 
+    /// Waits until `selector` no longer shows `words`.
+    pub async fn forgets(&self, selector: &str, words: &str) {
+        let what = format!("{selector} without {words:?}");
+        wait::until_async(&what, Duration::from_secs(30), async || {
+            !self.text(selector).await.contains(words)
+        })
+        .await;
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("http://{}{path}", self.address);
         let answer = self.http.post(url).body(body.to_string()).send().await.unwrap();
