@@ -1,0 +1,1 @@
+//! The encoders, held to the messages of `devices/vectors`.
