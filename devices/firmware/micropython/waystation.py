@@ -69,7 +69,8 @@ class Ring:
 
 
 class Waystation:
-    """`metrics`: (name, decimals) for a number, (name, bool) for a state, (name, ("a", "b")) for words.
+    """`metrics`: (name, decimals) for a number, (name, bool) for a state, (name, ("a", "b")) for words,
+    (name, "time") for seconds since 1970.
 
     `clock()` gives ms since 1970 or 0; without one the time topic is asked. What you do with commands,
     settings and rejections: `on_command(id, op, args)` returns None when done, or why it failed;
@@ -293,6 +294,8 @@ class Waystation:
     def _pack(self, form, value):
         if form is bool:
             return 1 if value else 0
+        if form == "time":
+            return int(value)
         return form.index(value) if isinstance(form, tuple) else round(value * 10**form)
 
     # What is heard
@@ -410,6 +413,8 @@ def unpack(form, value):
         return "true" if value else "false"
     if isinstance(form, tuple):
         return '"%s"' % form[value]
+    if form == "time":
+        return "%d000" % value
     if not form:
         return str(value)
     return "%s%d.%0*d" % ("-" if value < 0 else "", abs(value) // 10**form, form, abs(value) % 10**form)
