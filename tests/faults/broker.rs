@@ -16,7 +16,7 @@ use crate::{
         publisher::{Plan, Publisher},
         wait,
     },
-    target::{Mood, Target},
+    target::{Call, Mood, Target},
     town::{drained, message, now_ms, stations, stored},
 };
 
@@ -174,7 +174,7 @@ async fn a_reload_adds_a_device_refuses_a_bad_file_and_forgets_no_timer() {
     // The machine may have an alert of its own: a disk that is nearly full.
     let fired = || {
         let calls = target.confirmed("alert.firing");
-        calls.iter().map(|call| call.json()).find(|call| call["alert"]["device"] == "fridge-0")
+        calls.iter().map(Call::json).find(|call| call["alert"]["device"] == "fridge-0")
     };
     wait::until("the alert", LIMIT, || fired().is_some()).await;
     let fired = fired().unwrap();
