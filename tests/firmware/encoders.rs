@@ -59,8 +59,10 @@ fn messages() -> Vec<(String, Value)> {
 fn asked(expect: &Value) -> Option<Value> {
     let readings = expect["readings"].as_array()?;
     let at = |one: &Value| one["at"].as_str()?.parse::<jiff::Timestamp>().ok();
-    let times: Vec<_> =
-        readings.iter().map(|one| at(one).map(|at| at.as_millisecond())).collect::<Option<_>>()?;
+    let times: Vec<_> = readings
+        .iter()
+        .map(|one| at(one).map(jiff::Timestamp::as_millisecond))
+        .collect::<Option<_>>()?;
     let first = times.iter().min()?;
     let whole = readings.iter().all(|one| values(&one["metrics"]).is_some());
     let readings: Vec<_> = readings

@@ -100,7 +100,7 @@ async fn again(house: &House, fridge: &mut Fridge, before: u64) {
 }
 
 /// The fridge is killed with what it could not send, while the program is away; both come back. The
-/// buffer of MicroPython is memory and goes with the power: there, all is stored before.
+/// buffer of `MicroPython` is memory and goes with the power: there, all is stored before.
 async fn loses_power(house: &mut House, fridge: &mut Fridge, written: Written) {
     let forgets = written == Written::MicroPython;
     if forgets {

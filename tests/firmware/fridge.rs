@@ -15,7 +15,7 @@ use crate::support::{
     wait,
 };
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 pub(crate) const EVERY_MS: u64 = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
