@@ -65,7 +65,7 @@ async fn behind_a_broker(written: Written) {
     let mut fridge = Fridge::start(written, house.wire.port(), 1);
     cuts(&house, &mut fridge).await;
 
-    house.broker.as_mut().unwrap().kill();
+    house.kill_broker().await;
     let first = last(&fridge) + 1;
     fridge.measures(AWAY).await;
     let until = last(&fridge);
