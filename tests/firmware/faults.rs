@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Away for this many readings.
-const AWAY: usize = 40;
+const AWAY: usize = 25;
 const SECOND_LIFE: u64 = 100_000;
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn behind_a_broker(written: Written) {
     let first = last(&fridge) + 1;
     fridge.measures(AWAY).await;
     let until = last(&fridge);
-    house.broker.as_mut().unwrap().restart().await;
+    house.restart_broker().await;
     house.has_all(&mut fridge).await;
     was_then(&house, first, until).await;
 

@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
-pub(crate) const EVERY_MS: u64 = 50;
+pub(crate) const EVERY_MS: u64 = 150;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {

@@ -63,6 +63,16 @@ impl House {
         .await;
         broker.kill();
         self.wire.cut();
+    }
+
+    /// Starts it again. It has forgotten who subscribed, and acknowledges what nobody hears: the fridge
+    /// reaches it when we are back.
+    pub(crate) async fn restart_broker(&mut self) {
+        self.broker.as_mut().unwrap().restart().await;
+        wait::until_async("we have subscribed again", LIMIT, async || {
+            self.daemon.get("/readyz").await.0 == 200
+        })
+        .await;
         self.wire.pass();
     }
 
