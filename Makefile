@@ -5,7 +5,7 @@ DENY := $(CACHE)/cargo-deny-0.20.2/bin/cargo-deny
 export WAYSTATION_INFLUXD ?= $(CACHE)/influxd-2.9.1/influxd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint deny docs bench fuzz setup setup-build setup-test setup-bench
+.PHONY: help demo build test lint deny docs bench firmware fuzz setup setup-build setup-test setup-bench
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ deny: $(DENY) ## Licences, bans and sources of every dependency.
 
 bench: setup-bench ## The figures of benches/RESULTS.md, against Telegraf; about 20 minutes on a quiet machine.
 	benches/run
+
+firmware: setup-test ## The reference firmware of devices/firmware against the whole program.
+	@tests/servers/install firmware
+	cargo test --test firmware
 
 fuzz: ## Ten million mutated messages through decoding and framing.
 	WAYSTATION_FUZZ_INPUTS=10000000 cargo test --release --test fuzz
