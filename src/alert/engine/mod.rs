@@ -114,10 +114,11 @@ impl Engine {
         if decoded.group <= self.position {
             return outcome;
         }
-        let readings = &decoded.readings;
-        for index in 0..readings.len() {
-            let newest = newest_of_message(readings, index);
-            self.take(decoded, index, newest, clock, &mut outcome);
+        for message in decoded.readings.chunk_by(|a, b| a.message == b.message) {
+            let newest = newest(message);
+            for nth in 0..message.len() {
+                self.take(decoded, message, nth, newest, clock, &mut outcome);
+            }
         }
         for presence in decoded.presence.iter().filter(|presence| !presence.retained) {
             let now = self.moment(presence.received, clock);
@@ -246,12 +247,13 @@ impl Engine {
     fn take(
         &mut self,
         decoded: &Decoded,
-        index: usize,
+        message: &[Reading],
+        nth: usize,
         newest: Timestamp,
         clock: Timestamp,
         outcome: &mut Outcome,
     ) {
-        let Some(reading) = decoded.readings.get(index) else { return };
+        let Some(reading) = message.get(nth) else { return };
         let now = self.moment(reading.received, clock);
         let arrival = Arrival {
             samples: decoded.samples_of(reading),
@@ -265,20 +267,19 @@ impl Engine {
         if !derived {
             self.station_hears(reading.device, now, decoded.group, outcome);
         }
-        let message = Some((reading.message, reading.received));
+        let came = Some((reading.message, reading.received));
         let before = self.offered(reading);
         let visited =
             self.visit(reading.device, decoded.group, outcome, |device, asking, events| {
-                let asking = Asking { message, ..*asking };
+                let asking = Asking { message: came, ..*asking };
                 match (reading.backfill, derived) {
                     (true, _) => device.take_late(&arrival, all_late, &asking, events),
                     // What is derived of a station is no sign of life of it.
                     (false, true) => device.learn(&arrival, &asking, events),
                     (false, false) => device.take(&arrival, &asking, events),
                 }
-                if device.plan.observed.is_some() && begins_message(&decoded.readings, index) {
-                    let readings = decoded.readings.get(index..).unwrap_or_default();
-                    device.observe(&observe::Seen::of(decoded, readings), now, &asking, events);
+                if device.plan.observed.is_some() && nth == 0 {
+                    device.observe(&observe::Seen::of(decoded, message), now, &asking, events);
                 }
             });
         if let (true, Some(before)) = (visited, before) {
@@ -376,19 +377,11 @@ impl Device {
     }
 }
 
-fn begins_message(readings: &[Reading], index: usize) -> bool {
-    let before = index.checked_sub(1).and_then(|before| readings.get(before));
-    before.map(|before| before.message) != readings.get(index).map(|reading| reading.message)
-}
-
-/// The latest time in the message that the reading belongs to: a batch keeps its order in time,
-/// though the device's clock may be off.
-fn newest_of_message(readings: &[Reading], index: usize) -> Timestamp {
-    let Some(this) = readings.get(index) else { return Timestamp::MIN };
-    let same = |reading: &&Reading| reading.message == this.message;
-    let behind = readings.iter().skip(index).take_while(same);
-    let before = readings.iter().take(index).rev().take_while(same);
-    behind.chain(before).filter(|r| !r.backfill).map(|r| r.at).max().unwrap_or(this.at)
+/// The latest time in a message that came in time: a batch keeps its order in time, though the
+/// device's clock may be off.
+fn newest(message: &[Reading]) -> Timestamp {
+    let live = message.iter().filter(|reading| !reading.backfill);
+    live.map(|reading| reading.at).max().unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]

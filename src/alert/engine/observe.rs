@@ -27,11 +27,10 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The message that begins with this reading.
-    pub(super) fn of(decoded: &Decoded, readings: &[Reading]) -> Self {
-        let Some(first) = readings.first() else { return Self::default() };
-        let same = readings.iter().take_while(|reading| reading.message == first.message);
-        let live = same.filter(|reading| !reading.backfill);
+    /// Of a message that has readings: these.
+    pub(super) fn of(decoded: &Decoded, message: &[Reading]) -> Self {
+        let Some(first) = message.first() else { return Self::default() };
+        let live = message.iter().filter(|reading| !reading.backfill);
         let claimed = live.filter_map(|reading| reading.claimed).max();
         let clock_off_s = claimed.map(|claimed| {
             claimed.since(first.received).max(first.received.since(claimed)).as_secs_f64()
@@ -40,9 +39,17 @@ impl Seen {
     }
 }
 
+/// Rejections stand in the order of the messages.
 fn refused(decoded: &Decoded, message: MessageId) -> bool {
-    let mut rejections = decoded.rejections.iter();
-    rejections.any(|refused| refused.code == Code::Implausible && refused.message == message)
+    let first = decoded.rejections.partition_point(|refused| refused.message < message);
+    let mut of_message =
+        decoded.rejections.iter().skip(first).take_while(|refused| refused.message == message);
+    of_message.any(|refused| refused.code == Code::Implausible)
+}
+
+/// So do readings.
+fn has_reading(decoded: &Decoded, message: MessageId) -> bool {
+    decoded.readings.binary_search_by_key(&message, |reading| reading.message).is_ok()
 }
 
 impl Engine {
@@ -51,7 +58,7 @@ impl Engine {
     pub(super) fn notice(&mut self, decoded: &Decoded, clock: Timestamp, outcome: &mut Outcome) {
         for rejection in decoded.rejections.iter().filter(|r| r.code == Code::Implausible) {
             let Some(slot) = rejection.device.filter(|slot| self.observes(*slot)) else { continue };
-            if decoded.readings.iter().any(|reading| reading.message == rejection.message) {
+            if has_reading(decoded, rejection.message) {
                 continue;
             }
             let now = self.moment(rejection.received, clock);
