@@ -12,6 +12,7 @@ mod format;
 mod openapi;
 mod own;
 mod page;
+mod place;
 mod query;
 mod records;
 mod refused;

@@ -23,7 +23,9 @@ use crate::{
 use super::{
     App, Which,
     error::{Body, Error},
-    format, query,
+    format,
+    place::{Place, place},
+    query,
     standing::{self, Presence, Standing},
 };
 
@@ -35,8 +37,10 @@ pub(super) struct StationView<'a> {
     id: &'a str,
     #[schema(value_type = super::openapi::Text)]
     name: &'a Text,
-    /// WGS-84 latitude and longitude.
+    /// WGS-84 latitude and longitude; of a station that drives, only while it is open.
     position: Option<[f64; 2]>,
+    /// Open now: by its hours, and parked if it drives.
+    open: bool,
     capacity: Option<u32>,
     /// People inside, where somebody counts them.
     occupancy: Option<f64>,
@@ -191,12 +195,14 @@ fn view<'a>(
         last = last.max(seen.last);
     }
     let (occupancy, visits_total) = people(registry, station, known, now);
+    let Place { open: is_open, position } = place(registry, station, known, now);
     let alerts = open.get(&format!("{district}/{}", station.id));
     Some(StationView {
         district,
         id: &station.id,
         name: &station.name,
-        position: station.position,
+        position,
+        open: is_open,
         capacity: station.capacity,
         occupancy,
         visits_total,

@@ -1,23 +1,16 @@
 mod fixture;
 mod people;
+mod stations;
 mod talk;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{document, routes};
-use crate::{
-    alert::Standing,
-    decode::{Code, Decoded},
-    derive::Deriver,
-    device,
-    journal::{Condition, Message, Messages, Source},
-    registry::Registry,
-    rule::Severity,
-};
+use crate::{alert::Standing, decode::Code, rule::Severity};
 use fixture::{START, Town, alert, reading, rejected};
 
 #[test]
@@ -52,7 +45,7 @@ async fn stations_show_how_they_stand() {
     assert_eq!(status, 200);
     let expected = json!({
         "district": "putuo", "id": "s0", "name": {"en": "Station", "zh": "驿站"},
-        "position": [31.268, 121.392], "capacity": 40, "occupancy": null, "visits_total": null, "opens": "24h", "state": "major",
+        "position": [31.268, 121.392], "capacity": 40, "occupancy": null, "visits_total": null, "opens": "24h", "open": true, "state": "major",
         "last_reading": START.0 + 900_000, "devices_total": 2, "devices_silent": 1, "alerts_open": 2,
     });
     assert_eq!(stations[0], expected);
@@ -82,47 +75,6 @@ async fn a_station_shows_its_devices_with_their_latest_metrics() {
         ],
     });
     assert_eq!(station["devices"][1], expected);
-}
-
-/// What comes of one message of `d/s/people-1`.
-fn counted(registry: &Arc<Registry>, payload: &str) -> Decoded {
-    let mut messages = Messages::default();
-    messages.push(&Message {
-        source: Source::Listen,
-        received: START,
-        retained: false,
-        condition: Condition::Whole,
-        topic: b"waystation/v1/d/s/people-1/telemetry",
-        sender: b"",
-        payload: payload.as_bytes(),
-    });
-    Deriver::default().decode(1, &messages, registry).0
-}
-
-#[tokio::test]
-async fn a_station_shows_who_is_inside() {
-    let text = "[district]\nid = \"d\"\nname = { en = \"D\", zh = \"区\" }\ntime_zone = \"Asia/Shanghai\"\n\
-         [[stations]]\nid = \"s\"\nname = { en = \"S\", zh = \"站\" }\ncapacity = 40\n\
-         devices = [ { id = \"people-1\", profile = \"people\" } ]";
-    let town = Town::with(Registry::from_toml(text, &device::load(None).unwrap()).unwrap()).await;
-    let (_, station) = town.ask("/api/v1/stations/d/s").await;
-    assert_eq!((&station["occupancy"], &station["visits_total"]), (&Json::Null, &Json::Null));
-    assert_eq!(station["devices"].as_array().unwrap().len(), 1, "nothing is derived yet");
-
-    let payload = r#"{"in_total":1043,"out_total":1031,"occupancy":12}"#;
-    town.live.apply(&counted(&town.registry, payload));
-    let (_, station) = town.ask("/api/v1/stations/d/s").await;
-    assert_eq!((&station["occupancy"], &station["visits_total"]), (&json!(12.0), &json!(0.0)));
-    let own = &station["devices"][1];
-    assert_eq!((&own["id"], &own["presence"]), (&json!("station"), &json!("online")));
-    assert_eq!(own["metrics"][0]["name"]["en"], "People inside");
-    assert_eq!((&station["devices_total"], &station["devices_silent"]), (&json!(1), &json!(0)));
-
-    town.hand.set(START + Duration::from_mins(11));
-    let (_, stations) = town.ask("/api/v1/stations").await;
-    let station = &stations[0];
-    assert_eq!((&station["occupancy"], &station["visits_total"]), (&Json::Null, &json!(0.0)));
-    assert_eq!((&station["state"], &station["devices_silent"]), (&json!("silent"), &json!(1)));
 }
 
 #[tokio::test]
